@@ -1,0 +1,42 @@
+"""The bank as a Flask application: settings, the extension, the pages of ``views.py``."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+
+from flask_auth0_mfa import Auth0MFA
+
+from .ledger import Ledger
+from .views import bank, format_money
+
+# The tenant that `python -m flask_auth0_mfa.emulator` runs on this machine. These values are
+# public and worth nothing; those of a real tenant belong in the environment.
+LOCAL_TENANT = {
+    "AUTH0_DOMAIN": "http://localhost:4400",
+    "AUTH0_CLIENT_ID": "demo-client",
+    "AUTH0_CLIENT_SECRET": "demo-secret",
+}
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """Return the bank; ``config`` goes over the environment, and that over the local tenant."""
+    app = Flask(__name__)
+    # A random key ends every session at a restart and only works for a single process. That is
+    # right for a demo; a real application sets SECRET_KEY.
+    app.config["SECRET_KEY"] = os.environ.get("SECRET_KEY") or secrets.token_hex(32)
+    if "AUTH0_DOMAIN" not in os.environ:
+        app.config.from_mapping(LOCAL_TENANT)
+    app.config.from_mapping(config)
+
+    # This line adds everything below /auth: login, logout, and the pages of the second check.
+    Auth0MFA(app)
+
+    app.extensions["ledger"] = Ledger()
+    app.add_template_filter(format_money, "money")
+    app.register_blueprint(bank)
+    return app

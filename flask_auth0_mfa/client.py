@@ -1,0 +1,392 @@
+"""Auth0's Authentication and MFA API: JSON in, a model or an error out.
+
+The only module that speaks HTTP to the tenant after login. It knows no session and no rules; what
+an error answer means is decided above, from :class:`~flask_auth0_mfa.errors.Auth0ResponseError`.
+
+No call is ever repeated by itself: a grant that got no answer may have been carried out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from .config import Settings
+from .errors import Auth0MfaRequired, Auth0ResponseError, Auth0UnavailableError
+from .factors import is_out_of_band
+from .models import Authenticator, Challenge, Enrollment, TokenResponse
+
+logger = logging.getLogger("flask_auth0_mfa")
+
+#: A larger answer is none of Auth0's, in bytes.
+MAX_BODY = 256 * 1024
+#: One call may take no longer than this, whatever its parts take, in seconds.
+TOTAL_TIMEOUT = 8.0
+MAX_RETRY_AFTER = 3600
+#: Connections kept open: as many as a server has threads, usually.
+POOL_SIZE = 32
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_TTL = 180
+MFA_GRANT = "http://auth0.com/oauth/grant-type/mfa-"
+_NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
+#: ``oob_channels`` of ``POST /mfa/associate`` by our name of the method.
+CHANNELS = {"sms": "sms", "voice": "voice", "email": "email", "push": "auth0"}
+
+
+class Auth0Client:
+    """Calls one tenant for one client; safe to share between threads."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._http = _http_session()
+        self._adapter: BaseAdapter | None = None
+        self._metadata: dict[str, Any] | None = None
+
+    def mount(self, adapter: BaseAdapter) -> None:
+        """Send the tenant's requests through ``adapter`` (a tenant in process, for tests)."""
+        self._adapter = adapter
+        self._http.mount(self._settings.base_url, adapter)
+
+    def share_transport(self, session: requests.Session) -> None:
+        """Make another requests session talk to the tenant the way this client does."""
+        session.cookies.set_policy(_NO_COOKIES)
+        if self._adapter is not None:
+            session.mount(self._settings.base_url, self._adapter)
+
+    # -- tokens ------------------------------------------------------------------------------
+
+    def refresh(
+        self, refresh_token: str, audience: str | None = None, scope: str | None = None
+    ) -> TokenResponse:
+        """Exchange the refresh token for an access token (RFC 6749 section 6).
+
+        Raises :class:`Auth0MfaRequired` when the tenant wants a second factor first.
+        """
+        body = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return self._grant(body | _given(audience=audience, scope=scope))
+
+    def mfa_grant(
+        self,
+        raw_mfa_token: str,
+        *,
+        otp: str | None = None,
+        oob_code: str | None = None,
+        binding_code: str | None = None,
+        recovery_code: str | None = None,
+    ) -> TokenResponse:
+        """Exchange a proof of a second factor for tokens (Auth0's ``mfa-*`` grants)."""
+        if otp is not None:
+            kind, proof = "otp", {"otp": otp}
+        elif oob_code is not None:
+            kind, proof = "oob", {"oob_code": oob_code} | _given(binding_code=binding_code)
+        elif recovery_code is not None:
+            kind, proof = "recovery-code", {"recovery_code": recovery_code}
+        else:
+            raise ValueError("an MFA grant needs otp, oob_code or recovery_code")
+        return self._grant({"grant_type": MFA_GRANT + kind, "mfa_token": raw_mfa_token} | proof)
+
+    def revoke(self, refresh_token: str) -> None:
+        """Revoke a refresh token (RFC 7009, Auth0 ``POST /oauth/revoke``)."""
+        self._call("POST", "/oauth/revoke", data={"token": refresh_token} | self.credentials())
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the tenant's public keys (``GET /.well-known/jwks.json``)."""
+        answer = self._call("GET", "/.well-known/jwks.json")
+        if not isinstance(answer, dict):
+            raise Auth0UnavailableError()
+        return answer
+
+    def end_session_endpoint(self) -> str | None:
+        """Return where OpenID Connect logout starts, if the tenant offers it.
+
+        From ``GET /.well-known/openid-configuration``, asked once; ``None`` also when the tenant
+        cannot be reached.
+        """
+        if self._metadata is None:
+            try:
+                answer = self._call("GET", "/.well-known/openid-configuration")
+            except (Auth0UnavailableError, Auth0ResponseError):
+                return None
+            self._metadata = answer if isinstance(answer, dict) else {}
+        endpoint = self._metadata.get("end_session_endpoint")
+        # Never another origin's, whatever the answer says (SEC-58).
+        is_ours = isinstance(endpoint, str) and endpoint.startswith(self._settings.issuer)
+        return endpoint if is_ours else None
+
+    # -- the MFA API -------------------------------------------------------------------------
+
+    def authenticators(self, raw_mfa_token: str) -> tuple[Authenticator, ...]:
+        """List the user's authenticators (Auth0 ``GET /mfa/authenticators``)."""
+        answer = self._call("GET", "/mfa/authenticators", bearer=raw_mfa_token)
+        if not isinstance(answer, list):
+            raise Auth0UnavailableError()
+        return tuple(_authenticator(entry) for entry in answer if _is_authenticator(entry))
+
+    def challenge(
+        self, raw_mfa_token: str, method: str, authenticator_id: str | None = None
+    ) -> Challenge:
+        """Start a challenge (Auth0 ``POST /mfa/challenge``), which sends a code by message."""
+        challenge_type = "oob" if is_out_of_band(method) or method == "oob" else method
+        body = {"mfa_token": raw_mfa_token, "challenge_type": challenge_type}
+        body |= self.credentials() | _given(authenticator_id=authenticator_id)
+        answer = _object(self._call("POST", "/mfa/challenge", body=body))
+        return Challenge(
+            challenge_type=_string(answer, "challenge_type"),
+            method=method,
+            authenticator_id=authenticator_id,
+            oob_code=_optional_string(answer, "oob_code"),
+            binding_method=_optional_string(answer, "binding_method"),
+            sent_at=int(self._clock()),
+        )
+
+    def associate(
+        self,
+        raw_mfa_token: str,
+        method: str,
+        *,
+        phone_number: str | None = None,
+        email: str | None = None,
+    ) -> Enrollment:
+        """Add an authenticator (Auth0 ``POST /mfa/associate``); a grant confirms it."""
+        body: dict[str, Any] = {"authenticator_types": ["otp"]}
+        if method in CHANNELS:
+            body = {"authenticator_types": ["oob"], "oob_channels": [CHANNELS[method]]}
+        body |= _given(phone_number=phone_number, email=email)
+        answer = _object(self._call("POST", "/mfa/associate", body=body, bearer=raw_mfa_token))
+        codes = answer.get("recovery_codes") or []
+        return Enrollment(
+            authenticator_type=_string(answer, "authenticator_type"),
+            oob_channel=_optional_string(answer, "oob_channel"),
+            secret=_optional_string(answer, "secret"),
+            barcode_uri=_optional_string(answer, "barcode_uri"),
+            recovery_codes=tuple(code for code in codes if isinstance(code, str)),
+            oob_code=_optional_string(answer, "oob_code"),
+            binding_method=_optional_string(answer, "binding_method"),
+        )
+
+    # -- one way through ---------------------------------------------------------------------
+
+    def credentials(self) -> dict[str, str]:
+        """Return the body fields that authenticate this client (secret or private_key_jwt)."""
+        client_id = self._settings.client_id
+        signing_key = self._settings.client_assertion_signing_key
+        if signing_key is None:
+            return {"client_id": client_id, "client_secret": self._settings.client_secret or ""}
+        return {
+            "client_id": client_id,
+            "client_assertion": self._client_assertion(signing_key),
+            "client_assertion_type": ASSERTION_TYPE,
+        }
+
+    def _client_assertion(self, signing_key: str) -> str:
+        now = int(self._clock())
+        claims = {
+            "iss": self._settings.client_id,
+            "sub": self._settings.client_id,
+            "aud": self._settings.issuer,
+            "iat": now,
+            "exp": now + ASSERTION_TTL,
+            "jti": secrets.token_urlsafe(16),
+        }
+        if "BEGIN EC" in signing_key:
+            return jwt.encode({"alg": "ES256"}, claims, ECKey.import_key(signing_key))
+        return jwt.encode({"alg": "RS256"}, claims, RSAKey.import_key(signing_key))
+
+    def _grant(self, fields: dict[str, str]) -> TokenResponse:
+        answer = self._call("POST", "/oauth/token", data=fields | self.credentials())
+        return token_response(_object(answer))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        data: Mapping[str, str] | None = None,
+        bearer: str | None = None,
+    ) -> Any:
+        """Send one request and return its JSON.
+
+        Raises :class:`Auth0ResponseError` for an error in Auth0's form and
+        :class:`Auth0UnavailableError` for everything that is not a documented answer.
+        """
+        started = time.monotonic()
+        try:
+            response = self._http.request(
+                method,
+                self._settings.base_url + quote(path, safe="/."),
+                json=body,
+                data=data,
+                headers={"Authorization": f"Bearer {bearer}"} if bearer else None,
+                timeout=self._settings.timeout,
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                content = _read(response, deadline=started + TOTAL_TIMEOUT)
+        except (requests.RequestException, OSError) as error:
+            # The class name alone: the text of these errors can carry addresses and headers.
+            logger.warning("Auth0 %s %s failed: %s", method, path, type(error).__name__)
+            raise Auth0UnavailableError() from None
+        return self._answer(method, path, response, content)
+
+    def _answer(self, method: str, path: str, response: requests.Response, content: bytes) -> Any:
+        answer = _parse(content)
+        if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+            self._raise_error(method, path, response, answer)
+        if response.status_code == 200:
+            # Revocation answers with an empty body, or with the word OK.
+            return None if path == "/oauth/revoke" else answer
+        retry_after = self._retry_after(response)
+        if response.status_code == 429:
+            raise Auth0ResponseError("too_many_requests", "", 429, retry_after)
+        logger.warning("Auth0 %s %s answered %d", method, path, response.status_code)
+        raise Auth0UnavailableError(retry_after=retry_after)
+
+    def _raise_error(
+        self, method: str, path: str, response: requests.Response, answer: Mapping[str, Any]
+    ) -> None:
+        code, status = answer["error"], response.status_code
+        if code == "mfa_required":
+            raw_mfa_token = answer.get("mfa_token")
+            requirements = answer.get("mfa_requirements")
+            raise Auth0MfaRequired(
+                raw_mfa_token if isinstance(raw_mfa_token, str) and raw_mfa_token else None,
+                requirements if isinstance(requirements, dict) else {},
+            )
+        retry_after = self._retry_after(response)
+        if status >= 500:
+            logger.warning("Auth0 %s %s answered %d", method, path, status)
+            raise Auth0UnavailableError(retry_after=retry_after)
+        if code in {"invalid_client", "unauthorized_client"}:
+            logger.error(
+                "Auth0 %s %s answered %s: check AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET and the "
+                "application's grant types (Refresh Token, MFA) in the dashboard",
+                method,
+                path,
+                "invalid_client" if code == "invalid_client" else "unauthorized_client",
+            )
+        description = answer.get("error_description")
+        raise Auth0ResponseError(
+            code, description if isinstance(description, str) else "", status, retry_after
+        )
+
+    def _retry_after(self, response: requests.Response) -> int | None:
+        """Return how long Auth0 asks us to wait, between 1 second and an hour."""
+        asked = _integer(response.headers.get("Retry-After"))
+        if asked is None and (reset := _integer(response.headers.get("x-ratelimit-reset"))):
+            asked = reset - int(self._clock())
+        return None if asked is None else max(1, min(asked, MAX_RETRY_AFTER))
+
+
+def _http_session() -> requests.Session:
+    session = requests.Session()
+    # A cookie that Auth0 sets for one user's request must not go out with another's.
+    session.cookies.set_policy(_NO_COOKIES)
+    # Without this, requests puts credentials from a .netrc file in place of our own header.
+    session.auth = lambda request: request
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=POOL_SIZE))
+    session.headers["Accept"] = "application/json"
+    return session
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    """Read the body, but neither more nor longer than an answer of Auth0 takes."""
+    content = b""
+    while piece := response.raw.read1(16_384, decode_content=True):
+        content += piece
+        if len(content) > MAX_BODY:
+            raise requests.exceptions.ContentDecodingError("the answer is too large")
+        if time.monotonic() > deadline:
+            raise requests.exceptions.ReadTimeout("the answer took too long")
+    return content
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _object(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise Auth0UnavailableError()
+    return answer
+
+
+def _string(answer: Mapping[str, Any], name: str) -> str:
+    value = answer.get(name)
+    if not isinstance(value, str) or not value:
+        raise Auth0UnavailableError()
+    return value
+
+
+def _optional_string(answer: Mapping[str, Any], name: str) -> str | None:
+    value = answer.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Auth0UnavailableError()
+    return value or None
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
+def _given(**fields: str | None) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def token_response(answer: Mapping[str, Any]) -> TokenResponse:
+    """Return the tokens of an answer; raises :class:`Auth0UnavailableError` if it is malformed."""
+    expires_in = answer.get("expires_in")
+    if isinstance(expires_in, str):
+        expires_in = _integer(expires_in)
+    if not isinstance(expires_in, int) or isinstance(expires_in, bool) or expires_in <= 0:
+        raise Auth0UnavailableError()
+    return TokenResponse(
+        access_token=_string(answer, "access_token"),
+        expires_in=min(expires_in, 366 * 86_400),
+        scope=_optional_string(answer, "scope"),
+        refresh_token=_optional_string(answer, "refresh_token"),
+        id_token=_optional_string(answer, "id_token"),
+        recovery_code=_optional_string(answer, "recovery_code"),
+    )
+
+
+def _is_authenticator(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("id"), str)
+        and isinstance(entry.get("authenticator_type"), str)
+    )
+
+
+def _authenticator(entry: Mapping[str, Any]) -> Authenticator:
+    channels = entry.get("oob_channels")
+    channel = entry.get("oob_channel")
+    if channel is None and isinstance(channels, list) and channels:
+        channel = channels[0]
+    name = entry.get("name")
+    kind = entry.get("type")
+    return Authenticator(
+        id=entry["id"],
+        authenticator_type=entry["authenticator_type"],
+        active=entry.get("active", True) is True,
+        oob_channel=channel if isinstance(channel, str) else None,
+        name=name if isinstance(name, str) else None,
+        type=kind if isinstance(kind, str) else None,
+    )

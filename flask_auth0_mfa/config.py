@@ -1,0 +1,285 @@
+"""Settings: the ``AUTH0_*`` keys, read once and checked together.
+
+A constructor option wins over ``app.config``, and that wins over the environment variable of the
+same name. Options are the keys without ``AUTH0_``, in lower case: ``mfa_context_ttl=600``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+PREFIX = "AUTH0_"
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)+(?=[a-z]){_LABEL}", re.IGNORECASE)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_LIMIT = re.compile(
+    r"\s*\d+\s*(/|\s*per\s*)\s*(\d+\s*)?(second|minute|hour|day|month|year)s?\s*", re.I
+)
+MAX_STEPUP_AGE = 12 * 3600
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one application, checked; secrets are left out of ``repr``."""
+
+    domain: str
+    client_id: str
+    client_secret: str | None = field(repr=False)
+    client_assertion_signing_key: str | None = field(repr=False)
+    audience: str | None
+    scope: str
+    authorize_params: Mapping[str, str]
+    mfa_context_ttl: int
+    stepup_max_age: int
+    stepup_trust_tenant: bool
+    mfa_url_prefix: str
+    mfa_verify_limit: str
+    mfa_verify_context_limit: str
+    mfa_verify_address_limit: str
+    mfa_recovery_limit: str
+    mfa_send_limit: str
+    mfa_send_context_limit: str
+    mfa_poll_limit: str
+    mfa_enroll_limit: str
+    mfa_service_name: str | None
+    mfa_help_url: str | None
+    mfa_cancel_url: str
+    state_uri: str | None = field(repr=False)
+    timeout: tuple[float, float]
+
+    @property
+    def base_url(self) -> str:
+        """The tenant's origin, ``https://`` but for a local tenant."""
+        return self.domain if "://" in self.domain else f"https://{self.domain}"
+
+    @property
+    def issuer(self) -> str:
+        """The issuer of ID tokens; ends in a slash and is compared byte for byte."""
+        return f"{self.base_url}/"
+
+
+class _Problem(ValueError):
+    """What is wrong with one value, and the remedy."""
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _Problem("must be a non-empty string")
+    return value.strip()
+
+
+def _pem(value: Any) -> str:
+    text = _text(value.decode() if isinstance(value, bytes) else value)
+    if "PRIVATE KEY-----" not in text:
+        raise _Problem("must be a private key in PEM form (-----BEGIN PRIVATE KEY-----)")
+    return text
+
+
+def _domain(value: Any) -> str:
+    text = _text(value).removesuffix("/")
+    if _HOST_NAME.fullmatch(text):
+        return text.lower()
+    remedy = "must be the tenant's host name alone, such as example.eu.auth0.com"
+    try:
+        parts = urlsplit(text)
+        loopback = parts.hostname in _LOOPBACK and parts.scheme in {"http", "https"}
+        bare = not (parts.path or parts.query or parts.fragment or parts.username is not None)
+        parts.port  # noqa: B018 - raises ValueError when it is not a port
+    except ValueError:
+        raise _Problem(remedy) from None
+    if not loopback or not bare:
+        raise _Problem(f"{remedy} (only a loopback host may be given as http://localhost:4400)")
+    return text
+
+
+def _seconds(low: int, high: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        try:
+            seconds = int(value)
+        except (TypeError, ValueError):
+            raise _Problem("must be a whole number of seconds") from None
+        if isinstance(value, bool) or (isinstance(value, float) and value != seconds):
+            raise _Problem("must be a whole number of seconds")
+        if not low <= seconds <= high:
+            raise _Problem(f"must be between {low} and {high} seconds")
+        return seconds
+
+    return parse
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    try:
+        return words[str(value).strip().lower()]
+    except KeyError:
+        raise _Problem("must be True or False") from None
+
+
+def _params(value: Any) -> Mapping[str, str]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise _Problem('must be a JSON object such as {"organization": "org_1"}') from None
+    if not isinstance(value, Mapping):
+        raise _Problem("must be a mapping of parameter names to values")
+    ours = {"client_id", "redirect_uri", "response_type", "state", "nonce", "code_challenge"}
+    if clash := ours & set(value):
+        raise _Problem(f"must not contain {', '.join(sorted(clash))}: the extension sets them")
+    return {str(name): str(one) for name, one in value.items()}
+
+
+def _prefix(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", text):
+        raise _Problem("must be a path that starts with a slash and does not end in one")
+    return text
+
+
+def _limit(value: Any) -> str:
+    text = _text(value)
+    parts = [part for part in re.split(r"[,;|\n]", text) if part.strip()]
+    if not parts or not all(_LIMIT.fullmatch(part) for part in parts):
+        raise _Problem('must be limits such as "10 per 15 minutes; 30 per day"')
+    return text
+
+
+def _path(value: Any) -> str:
+    text = _text(value)
+    if not text.startswith("/") or text.startswith("//"):
+        raise _Problem("must be a path of the application, such as /")
+    return text
+
+
+def _link(value: Any) -> str:
+    text = _text(value)
+    if not re.match(r"(https?://|mailto:|tel:|/(?!/))", text):
+        raise _Problem("must be an address (https://…, mailto:… or a path)")
+    return text
+
+
+def _state_uri(value: Any) -> str:
+    text = _text(value)
+    if not re.match(r"(memory://|rediss?://|unix://)", text):
+        raise _Problem("must be redis://HOST:PORT/DB, or left out for memory")
+    return text
+
+
+def _timeout(value: Any) -> tuple[float, float]:
+    if isinstance(value, str):
+        value = value.strip("()[] ").split(",")
+    try:
+        connect, read = (float(one) for one in value)
+    except (TypeError, ValueError):
+        raise _Problem("must be two numbers of seconds: (connect, read)") from None
+    if not (0 < connect <= 60 and 0 < read <= 60):
+        raise _Problem("must be two numbers of seconds between 0 and 60")
+    return (connect, read)
+
+
+@dataclass(frozen=True)
+class Key:
+    """One setting: how a value is checked, and what it is when nothing is given."""
+
+    parse: Callable[[Any], Any]
+    default: Any = None
+    required: bool = False
+
+
+#: Every setting, by the name of its field; the key is the upper-case name after ``AUTH0_``.
+KEYS: Mapping[str, Key] = {
+    "domain": Key(_domain, required=True),
+    "client_id": Key(_text, required=True),
+    "client_secret": Key(_text),
+    "client_assertion_signing_key": Key(_pem),
+    "audience": Key(_text),
+    "scope": Key(_text, "openid profile email offline_access"),
+    "authorize_params": Key(_params, {}),
+    "mfa_context_ttl": Key(_seconds(1, 3600), 300),
+    "stepup_max_age": Key(_seconds(1, MAX_STEPUP_AGE), 900),
+    "stepup_trust_tenant": Key(_flag, False),
+    "mfa_url_prefix": Key(_prefix, "/auth"),
+    "mfa_verify_limit": Key(_limit, "10 per 15 minutes; 30 per day"),
+    "mfa_verify_context_limit": Key(_limit, "5 per hour"),
+    "mfa_verify_address_limit": Key(_limit, "30 per 15 minutes"),
+    "mfa_recovery_limit": Key(_limit, "5 per hour"),
+    "mfa_send_limit": Key(_limit, "5 per 10 minutes"),
+    "mfa_send_context_limit": Key(_limit, "1 per 30 seconds"),
+    "mfa_poll_limit": Key(_limit, "12 per minute"),
+    "mfa_enroll_limit": Key(_limit, "3 per 10 minutes"),
+    "mfa_service_name": Key(_text),
+    "mfa_help_url": Key(_link),
+    "mfa_cancel_url": Key(_path, "/"),
+    "state_uri": Key(_state_uri),
+    "timeout": Key(_timeout, (3.0, 5.0)),
+}
+
+
+def load_settings(
+    config: Mapping[str, Any], options: Mapping[str, Any], environ: Mapping[str, str]
+) -> Settings:
+    """Return the checked settings.
+
+    Raises :class:`~flask_auth0_mfa.errors.ConfigurationError` that lists every problem.
+    """
+    problems = [
+        f"{name!r} is not an option of Auth0MFA; the options are {', '.join(sorted(KEYS))}."
+        for name in options
+        if name not in KEYS
+    ]
+    values = {}
+    for name, key in KEYS.items():
+        try:
+            values[name] = _read(name, key, config, options, environ)
+        except _Problem as problem:
+            problems.append(f"{PREFIX}{name.upper()} {problem}.")
+    problems.extend(_missing(config, values))
+    if problems:
+        raise ConfigurationError(problems)
+    return Settings(**values)
+
+
+def _read(
+    name: str,
+    key: Key,
+    config: Mapping[str, Any],
+    options: Mapping[str, Any],
+    environ: Mapping[str, str],
+) -> Any:
+    full = PREFIX + name.upper()
+    for source, where in ((options, name), (config, full), (environ, full)):
+        value = source.get(where)
+        if value is not None and value != "":
+            return key.parse(value)
+    if key.required:
+        raise _Problem(
+            "is missing: set it in app.config or in the environment, "
+            "with the value from the application's page in the Auth0 dashboard"
+        )
+    return key.default
+
+
+def _missing(config: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
+    problems = []
+    credentials = ("client_secret", "client_assertion_signing_key")
+    # A credential that was given but is malformed has been reported already.
+    if all(name in values for name in credentials) and not any(values[n] for n in credentials):
+        problems.append(
+            "AUTH0_CLIENT_SECRET is missing: set it to the client secret from the Auth0 dashboard, "
+            "or set AUTH0_CLIENT_ASSERTION_SIGNING_KEY to use private_key_jwt."
+        )
+    if not config.get("SECRET_KEY"):
+        problems.append(
+            "SECRET_KEY is missing: every key of the extension is derived from it. "
+            'Set it to the output of: python -c "import secrets; print(secrets.token_hex())".'
+        )
+    return problems

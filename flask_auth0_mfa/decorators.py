@@ -1,0 +1,159 @@
+"""Guards: what may open a view.
+
+The answer of a guard is *returned*, not raised: an application's own ``errorhandler(Exception)``
+would otherwise see our error first and turn a challenge into a failure.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from flask import Blueprint, after_this_request, current_app, request
+from werkzeug.wrappers import Response
+
+from .errors import Auth0MFAError, LoginRequiredError
+from .models import StepUpRequest
+from .pages import set_no_store
+from .responses import error_response, return_to_page
+from .services import services
+from .sessions import auth0_session
+
+View = TypeVar("View", bound=Callable[..., Any])
+Guard = Callable[[], None]
+
+#: Name under which a guarded view carries its :class:`~flask_auth0_mfa.models.StepUpRequest`.
+REQUIREMENT = "__auth0_mfa_requirement__"
+
+
+def requires_login(view: View) -> View:
+    """Let only signed-in users into the view; others are sent to the login and back.
+
+    Programs get 401 ``login_required``. Works on sync and async views.
+    """
+    return _guarded(view, _check_login, None)
+
+
+def requires_stepup(
+    audience: str,
+    *,
+    scope: str | None = None,
+    max_age: int | None = None,
+    reason: str | None = None,
+    methods: tuple[str, ...] | list[str] | None = None,
+) -> Callable[[View], View]:
+    """Let users into the view only after a second factor.
+
+    The view runs if this session holds a valid access token for exactly ``audience`` with
+    ``scope`` and a recorded verification at most ``max_age`` seconds old (default
+    ``AUTH0_STEPUP_MAX_AGE``). Otherwise people are taken through the challenge page and back, and
+    programs get 403 ``mfa_required``.
+
+    :param audience: the API's identifier in Auth0.
+    :param scope: scopes that the access token must have, with spaces between them.
+    :param max_age: seconds, absolute; using the view does not prolong it.
+    :param reason: one sentence for the challenge page that says why, in plain words.
+    :param methods: the methods that are accepted (``otp``, ``push``, ``sms``, ``voice``,
+        ``email``, ``recovery-code``, or ``phone`` for both kinds of phone message).
+
+    Put it under ``@app.route``, so that the route holds the guarded view.
+    """
+    wanted = _requirement(audience, scope, max_age, reason, methods)
+
+    def decorate(view: View) -> View:
+        return _guarded(view, lambda: _check_step_up(wanted), wanted)
+
+    return decorate
+
+
+def guard_blueprint(
+    blueprint: Blueprint,
+    audience: str | None = None,
+    *,
+    scope: str | None = None,
+    max_age: int | None = None,
+    reason: str | None = None,
+    methods: tuple[str, ...] | list[str] | None = None,
+) -> Blueprint:
+    """Guard every view of a blueprint, as :func:`requires_stepup` does for one.
+
+    Without ``audience`` only a login is required. Call it before the blueprint is registered.
+    """
+    guard: Guard = _check_login
+    if audience is not None:
+        wanted = _requirement(audience, scope, max_age, reason, methods)
+        setattr(blueprint, REQUIREMENT, wanted)
+
+        def guard() -> None:
+            _check_step_up(wanted)
+
+    blueprint.before_request(lambda: _refusal(guard))
+    return blueprint
+
+
+def _requirement(
+    audience: str,
+    scope: str | None,
+    max_age: int | None,
+    reason: str | None,
+    methods: tuple[str, ...] | list[str] | None,
+) -> StepUpRequest:
+    if not isinstance(audience, str) or not audience:
+        raise TypeError(
+            "requires_stepup needs the audience of an API: "
+            '@requires_stepup("https://payments.example.com")'
+        )
+    if max_age is not None and max_age <= 0:
+        raise ValueError("max_age must be a positive number of seconds")
+    return StepUpRequest(
+        audience=audience,
+        scope=scope,
+        max_age=max_age,
+        reason=reason,
+        methods=tuple(methods) if methods is not None else None,
+    )
+
+
+def _guarded(view: View, guard: Guard, wanted: StepUpRequest | None) -> View:
+    @functools.wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        refusal = _refusal(guard)
+        if refusal is not None:
+            return refusal
+        try:
+            return current_app.ensure_sync(view)(*args, **kwargs)
+        except Auth0MFAError as error:
+            return error_response(error)
+
+    setattr(guarded, REQUIREMENT, wanted)
+    return guarded  # type: ignore[return-value]  # the same signature, by functools.wraps
+
+
+def _refusal(guard: Guard) -> Response | None:
+    """Return the answer that keeps this request out, or ``None`` to let it in."""
+    if request.method == "OPTIONS":
+        # A browser asks with OPTIONS whether it may ask, and sends no cookies with it.
+        return None
+    after_this_request(set_no_store)
+    try:
+        guard()
+    except Auth0MFAError as error:
+        return error_response(error)
+    return None
+
+
+def _check_login() -> None:
+    with auth0_session() as session:
+        if session.user is None:
+            raise LoginRequiredError()
+
+
+def _check_step_up(wanted: StepUpRequest) -> None:
+    with auth0_session() as session:
+        services().step_up.require(session, _with_target(wanted))
+
+
+def _with_target(wanted: StepUpRequest) -> StepUpRequest:
+    return replace(wanted, return_to=return_to_page())

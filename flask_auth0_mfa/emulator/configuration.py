@@ -1,0 +1,201 @@
+"""How a tenant is set up; the defaults are the tenant of the demo and of the tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .clients import Api, Client, RefreshTokenSettings
+from .policy import Action
+from .users import FACTORS, Authenticator, User, new_id, new_recovery_code
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+ACCOUNTS = "https://accounts.example.com"
+PAYMENTS = "https://payments.example.com"
+ADMIN = "https://admin.example.com"
+OPEN = "https://open.example.com"
+
+
+class InvalidConfiguration(ValueError):
+    """A tenant file that cannot be used; the message names the place and the remedy."""
+
+
+def default_apis() -> tuple[Api, ...]:
+    """Return the four APIs: no MFA, one factor, two factors, and one that never asks."""
+    return (
+        Api(ACCOUNTS, ("read:accounts",)),
+        Api(PAYMENTS, ("read:payments", "transfer:funds"), mfa_factors=1),
+        Api(ADMIN, ("read:admin", "write:admin"), mfa_factors=2),
+        Api(OPEN, ("read:open",), honours_acr_values=False),
+    )
+
+
+def default_clients() -> tuple[Client, ...]:
+    """Return the demo client, whose refresh tokens are good for all four APIs."""
+    policies = {api.identifier: api.scopes for api in default_apis()}
+    settings = RefreshTokenSettings(policies=policies)
+    secret = "demo-secret"  # noqa: S105 - the published secret of the local tenant
+    return (Client("demo-client", secret, refresh_token=settings),)
+
+
+def default_users() -> tuple[User, ...]:
+    """Return Ana, Ben, Cleo and Dan; every password is ``demo``."""
+    return (
+        person(
+            "ana@example.com",
+            "Ana Ortega",
+            totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",  # noqa: S106 - published
+            phone_number="+15550109167",
+            push=True,
+            email_factor=True,
+            recovery_code="N3BGPZZWJ85JLCNPZBDW6QXC",
+        ),
+        person("ben@example.com", "Ben Okafor"),
+        person(
+            "cleo@example.com",
+            "Cleo Lindqvist",
+            totp_secret="KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU",  # noqa: S106 - published
+        ),
+        person("dan@example.com", "Dan Moreau", push=True),
+    )
+
+
+def person(
+    email: str,
+    name: str,
+    *,
+    password: str = "demo",  # noqa: S107 - the published password of the local tenant
+    totp_secret: str | None = None,
+    phone_number: str | None = None,
+    push: bool = False,
+    email_factor: bool = False,
+    recovery_code: str | None = None,
+    email_verified: bool = True,
+) -> User:
+    """Return a user with the factors that are given; a phone takes both texts and calls."""
+    enrolled: list[tuple[str, str | None, str | None]] = []
+    if totp_secret:
+        enrolled.append(("otp", None, totp_secret))
+    if phone_number:
+        enrolled += [("sms", phone_number, None), ("voice", phone_number, None)]
+    if email_factor:
+        enrolled.append(("email", email, None))
+    if push:
+        enrolled.append(("auth0", None, None))
+    if recovery_code:
+        enrolled.append(("recovery-code", None, None))
+    authenticators = []
+    for kind, address, secret in enrolled:
+        # Twins share a suffix, and fixed ids make the tenant of one run like that of the next.
+        seed = email + ("phone" if kind in ("sms", "voice") else kind)
+        authenticators.append(Authenticator(new_id(kind, seed), kind, True, address, secret))
+    return User(email, password, name, authenticators, recovery_code, email_verified)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A tenant's settings; lengths of time are seconds.
+
+    ``actions`` empty means the default ones, which read ``mfa_factors`` of each API.
+    """
+
+    name: str = "Acme"
+    users: tuple[User, ...] = field(default_factory=default_users)
+    clients: tuple[Client, ...] = field(default_factory=default_clients)
+    apis: tuple[Api, ...] = field(default_factory=default_apis)
+    actions: tuple[Action, ...] = ()
+    factors: frozenset[str] = frozenset(FACTORS)
+    mfa_policy: str = "never"
+    logout_urls: tuple[str, ...] = ("loopback",)
+    mfa_token_ttl: int = 600
+    oob_code_ttl: int = 300
+    authorization_code_ttl: int = 600
+    login_ttl: int = 3600
+    session_ttl: int = 259_200
+    id_token_ttl: int = 36_000
+    otp_single_use: bool = False
+    remove_with_mfa_token: bool = False
+    list_verified_email: bool = False
+    advertise_end_session: bool = True
+    free_tier: bool = False
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Configuration:
+        """Read a tenant file; raises InvalidConfiguration with a sentence that says what to do."""
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise InvalidConfiguration(f"{path} cannot be read as TOML: {error}.") from error
+        return cls.from_mapping(content)
+
+    @classmethod
+    def from_mapping(cls, content: Mapping[str, Any]) -> Configuration:
+        """Build from the tables of a tenant file; raises InvalidConfiguration."""
+        builders: dict[str, Callable[[Mapping[str, Any]], object]] = {
+            "users": _user,
+            "clients": _client,
+            "apis": lambda table: _build(Api, table),
+        }
+        settings: dict[str, Any] = {}
+        for name, value in content.items():
+            if name in builders:
+                settings[name] = tuple(builders[name](table) for table in value)
+            elif name == "actions":
+                settings[name] = tuple(_import_action(target) for target in value)
+            elif name == "factors":
+                settings[name] = frozenset(value)
+            else:
+                settings[name] = _frozen(value)
+        return _build(cls, settings)
+
+
+def _user(table: Mapping[str, Any]) -> User:
+    code = table.get("recovery_code")
+    recovery_code = new_recovery_code() if code is True else code
+    return _build(person, {**table, "recovery_code": recovery_code})
+
+
+def _client(table: Mapping[str, Any]) -> Client:
+    values = {name: _frozen(value) for name, value in table.items()}
+    if "refresh_token" in values:
+        values["refresh_token"] = _refresh_token(values["refresh_token"])
+    return _build(Client, values)
+
+
+def _refresh_token(table: Mapping[str, Any]) -> RefreshTokenSettings:
+    # Auth0's own shape: "policies" is a list of {"audience", "scope"}.
+    policies = {p["audience"]: tuple(p.get("scope", ())) for p in table.get("policies", ())}
+    return _build(RefreshTokenSettings, {**table, "policies": policies})
+
+
+def _build(kind: Callable[..., T], values: Mapping[str, Any]) -> T:
+    try:
+        return kind(**{name: _frozen(value) for name, value in values.items()})
+    except TypeError as error:
+        what = getattr(kind, "__name__", "table")
+        raise InvalidConfiguration(f"In a {what} table of the tenant file: {error}.") from error
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _import_action(target: str) -> Action:
+    module, _, name = target.partition(":")
+    try:
+        action: Action = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidConfiguration(
+            f"actions: {target!r} must be 'package.module:function' that can be imported ({error})."
+        ) from error
+    return action

@@ -1,0 +1,173 @@
+"""Serve a tenant over HTTP on this machine."""
+
+from __future__ import annotations
+
+import io
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.wrappers import Response
+
+from .app import create_app
+from .faults import ConnectionDropped
+from .tenant import Tenant
+from .tls import Tls, make_tls
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_IDLE_TIMEOUT = 60
+
+
+class RemoteRefused(ValueError):
+    """The address is not on the loopback interface, and nobody has allowed that."""
+
+
+class HttpServer(ThreadedWSGIServer):
+    """One thread for each connection; with ``tls`` the handshake happens in it, too."""
+
+    def __init__(self, listening: socket.socket, tenant: Tenant, tls: Tls | None) -> None:
+        self.connections: set[socket.socket] = set()
+        host, port = listening.getsockname()[:2]
+        super().__init__(host, port, create_app(tenant), _Handler, fd=listening.fileno())
+        # Werkzeug would do the handshake in the accepting thread, where one client that never
+        # finishes it keeps all others out. It only has to know that the scheme is https.
+        self.tls = tls
+        self.ssl_context = tls.context if tls else None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing about clients that went away or did not trust the certificate."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+    def server_close(self) -> None:
+        """Stop listening, and end the connections that are kept open."""
+        super().server_close()
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:  # the other side was faster
+                continue
+
+
+class _Handler(WSGIRequestHandler):
+    """Answer many requests on one connection, and keep quiet.
+
+    Werkzeug's own handler closes the connection after each answer; Auth0 keeps it open, and so
+    do the clients that are to be tested.
+    """
+
+    server: HttpServer
+    protocol_version = "HTTP/1.1"
+    # Headers and body are sent apart; Nagle's algorithm would hold the second back.
+    disable_nagle_algorithm = True
+    timeout = _IDLE_TIMEOUT
+
+    def setup(self) -> None:
+        """Do the TLS handshake, where there is one."""
+        if self.server.tls is not None:
+            self.request.settimeout(self.timeout)
+            self.request = self.server.tls.context.wrap_socket(self.request, server_side=True)
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        """Close the connection."""
+        self.server.connections.discard(self.connection)
+        super().finish()
+        self.connection.close()
+
+    def run_wsgi(self) -> None:
+        """Read one request to its end, and answer it or hang up."""
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        environ = self.make_environ()
+        if not environ.get("wsgi.input_terminated"):
+            length = int(self.headers.get("Content-Length") or 0)
+            environ["wsgi.input"] = io.BytesIO(self.rfile.read(length))
+        try:
+            answer = Response.from_app(self.server.app, environ, buffered=True)
+        except ConnectionDropped:
+            self.close_connection = True
+            return
+        # The end of a chunked body is not read here, so the next request could not be found.
+        self.close_connection |= bool(environ.get("wsgi.input_terminated"))
+        self._send(answer)
+
+    def _send(self, answer: Response) -> None:
+        body = b"" if self.command == "HEAD" else answer.get_data()
+        self.send_response(answer.status_code)
+        for name, value in answer.headers:
+            if name.lower() != "content-length":
+                self.send_header(name, value)
+        if answer.status_code != 204:
+            self.send_header("Content-Length", str(len(answer.get_data())))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_request(self, *_arguments: Any) -> None:
+        """Say nothing: the log of calls is in the control API."""
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A tenant that is being served; ``url`` has no trailing slash."""
+
+    tenant: Tenant
+    url: str
+    http: HttpServer
+    ca_file: Path | None = None
+
+
+def listen(
+    tenant: Tenant,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: Tls | None = None,
+    allow_remote: bool = False,
+) -> RunningServer:
+    """Bind to ``host`` and ``port`` (0: any free one) and set the tenant's URL accordingly.
+
+    Raises RemoteRefused for an address that others can reach, and OSError when it is taken.
+    """
+    if host not in _LOOPBACK and not allow_remote:
+        raise RemoteRefused(
+            f"{host} can be reached from outside. This tenant has published passwords: "
+            "use 127.0.0.1, or --allow-remote if you mean it."
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as listening:
+        http = HttpServer(listening, tenant, tls)
+    name = "localhost" if host in _LOOPBACK else host
+    tenant.url = f"{'https' if tls else 'http'}://{name}:{http.port}"
+    return RunningServer(tenant, tenant.url, http, tls.ca_file if tls else None)
+
+
+@contextmanager
+def serve(
+    tenant: Tenant | None = None, *, host: str = "127.0.0.1", port: int = 0, tls: bool = False
+) -> Iterator[RunningServer]:
+    """Serve a tenant in a background thread for the length of the block.
+
+    With ``tls`` the server's ``ca_file`` is what clients have to trust.
+    """
+    with tempfile.TemporaryDirectory() if tls else nullcontext() as directory:
+        made = make_tls(Path(directory)) if directory else None
+        server = listen(tenant or Tenant(), host=host, port=port, tls=made)
+        loop = threading.Thread(target=server.http.serve_forever, name="auth0-tenant", daemon=True)
+        loop.start()
+        try:
+            yield server
+        finally:
+            server.http.shutdown()
+            server.http.server_close()
+            loop.join()

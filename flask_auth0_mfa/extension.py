@@ -1,0 +1,223 @@
+"""The extension: puts the parts together for an application, and is its Python API.
+
+No rules here: what a method does is in :mod:`.flows` and :mod:`.signin`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from flask import Flask
+from werkzeug.local import LocalProxy
+
+from .client import Auth0Client, token_response
+from .config import load_settings
+from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError
+from .flows import Proof, StepUpFlow
+from .limits import build_limits
+from .models import AccessToken, Authenticator, Challenge, StepUpRequest, TokenResponse
+from .refresh import TokenFamily
+from .responses import error_response, return_to_page
+from .sealing import Sealer
+from .services import EXTENSION, Services, services
+from .sessions import auth0_session, wrap
+from .signin import SignInFlow
+from .state import open_state
+from .tokens import IdTokenVerifier, SigningKeys
+from .views import build_blueprint
+from .views.login import build_oauth
+
+
+class Auth0MFA:
+    """Step-up authentication with Auth0 for a Flask application.
+
+    ::
+
+        mfa = Auth0MFA(app)             # or mfa = Auth0MFA(); mfa.init_app(app)
+
+    Options are the configuration keys without ``AUTH0_``, in lower case, and win over
+    ``app.config``. The object holds nothing of an application, so one serves many.
+    """
+
+    def __init__(
+        self, app: Flask | None = None, *, clock: Callable[[], float] = time.time, **options: Any
+    ) -> None:
+        self._clock = clock
+        self._options = options
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask, **options: Any) -> None:
+        """Register the routes, the session interface and the error map on ``app``.
+
+        Reads the ``AUTH0_*`` keys: ``DOMAIN``, ``CLIENT_ID``, ``CLIENT_SECRET`` (required),
+        ``CLIENT_ASSERTION_SIGNING_KEY``, ``AUDIENCE``, ``SCOPE``, ``AUTHORIZE_PARAMS``,
+        ``MFA_CONTEXT_TTL``, ``STEPUP_MAX_AGE``, ``STEPUP_TRUST_TENANT``, ``MFA_URL_PREFIX``,
+        ``STATE_URI``, ``TIMEOUT`` and the ``MFA_*_LIMIT`` ones; and Flask's ``SECRET_KEY``,
+        ``SECRET_KEY_FALLBACKS``, ``SESSION_COOKIE_*`` and ``PERMANENT_SESSION_LIFETIME``.
+
+        Raises :class:`ConfigurationError` with every problem at once.
+        """
+        if EXTENSION in app.extensions:
+            raise ConfigurationError(
+                ["Auth0MFA is set up for this application already: call init_app once."]
+            )
+        app.extensions[EXTENSION] = found = self._build(app, {**self._options, **options})
+        app.session_interface = wrap(app.session_interface, found.sealer, self._clock)
+        app.register_blueprint(build_blueprint(found.settings))
+        app.register_error_handler(Auth0MFAError, error_response)
+
+    def _build(self, app: Flask, options: Mapping[str, Any]) -> Services:
+        settings = load_settings(app.config, options, os.environ)
+        clock = self._clock
+        sealer = Sealer(lambda: _secrets(app), clock)
+        client = Auth0Client(settings, clock)
+        state = open_state(settings.state_uri)
+        keys = SigningKeys(client.jwks, clock)
+        verifier = IdTokenVerifier(keys, settings.issuer, settings.client_id, clock)
+        family = TokenFamily(client, state, sealer, clock)
+        return Services(
+            settings=settings,
+            client=client,
+            sealer=sealer,
+            step_up=StepUpFlow(
+                settings, client, sealer, state, family, verifier, clock, sender=app
+            ),
+            sign_in=SignInFlow(settings, verifier, clock, sender=app),
+            limits=build_limits(settings, sealer, sender=app),
+            oauth=build_oauth(app, settings, client, keys),
+            clock=clock,
+            facade=self,
+        )
+
+    # -- the user ----------------------------------------------------------------------------
+
+    @property
+    def user(self) -> dict[str, Any] | None:
+        """The claims of the signed-in user's ID token, or ``None``."""
+        with auth0_session() as session:
+            return session.user
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether somebody is signed in."""
+        return self.user is not None
+
+    # -- tokens ------------------------------------------------------------------------------
+
+    def get_access_token(
+        self, audience: str | None = None, scope: str | None = None, *, refresh: bool = False
+    ) -> AccessToken:
+        """Return an access token for an API: the stored one, else one by the refresh grant.
+
+        :param audience: the API's identifier; without it ``AUTH0_AUDIENCE``.
+        :param scope: scopes that the token must have, with spaces between them.
+        :param refresh: ask Auth0 even if a stored token would do.
+
+        Raises :class:`MfaRequiredError` when the tenant wants a second factor (the session then
+        holds a context for it), :class:`LoginRequiredError`, :class:`InsufficientScopeError`,
+        :class:`AudienceUnavailableError` and :class:`Auth0UnavailableError`.
+        """
+        request = StepUpRequest(audience, scope, return_to=return_to_page())
+        with auth0_session() as session:
+            return services().step_up.access_token(session, request, refresh=refresh)
+
+    # -- the MFA API -------------------------------------------------------------------------
+
+    def get_authenticators(self, mfa_token: str) -> list[Authenticator]:
+        """Return the user's authenticators that this check can use, strongest first.
+
+        :param mfa_token: the sealed token of :class:`MfaRequiredError`.
+        """
+        found = services()
+        with auth0_session() as session:
+            context = found.step_up.context_for_token(session, mfa_token)
+            return list(found.step_up.authenticators(session, context).usable)
+
+    def challenge(
+        self,
+        mfa_token: str,
+        *,
+        authenticator_id: str | None = None,
+        challenge_type: str | None = None,
+    ) -> Challenge:
+        """Start a challenge, which sends a code or a push where the method needs one.
+
+        :param authenticator_id: one of :meth:`get_authenticators`; else the strongest one of
+        :param challenge_type: ``otp`` or ``oob``.
+        """
+        found = services()
+        with auth0_session() as session:
+            context = found.step_up.context_for_token(session, mfa_token)
+            context = found.step_up.authenticators(session, context)
+            chosen = found.step_up.pick(context, authenticator_id, challenge_type)
+            context = found.start(session, context, chosen)
+            opened = found.step_up.open_challenge(context, chosen)
+            return opened or Challenge(chosen.method, chosen.method, chosen.id)
+
+    def verify(
+        self,
+        mfa_token: str,
+        *,
+        otp: str | None = None,
+        oob_code: str | None = None,
+        binding_code: str | None = None,
+        recovery_code: str | None = None,
+    ) -> TokenResponse:
+        """Complete the MFA grant, store every token that came back, close the context.
+
+        The rotated refresh token is stored too. Raises :class:`MfaVerifyError` for a wrong code,
+        :class:`InvalidRequestError` for a malformed one (nothing is sent to Auth0 then),
+        :class:`RateLimitedError`, and :class:`MfaRequiredError` for a further factor.
+        """
+        proof = Proof(otp, oob_code, binding_code, recovery_code)
+        found = services()
+        with auth0_session() as session:
+            context = found.step_up.context_for_token(session, mfa_token)
+            return found.verify(session, context, proof)
+
+    def complete_mfa_challenge(self, mfa_token: str, code: str) -> TokenResponse:
+        """Complete the check with what the user typed.
+
+        Which kind of code it is follows from the open challenge; without one it is a code from
+        an authenticator app. See :meth:`verify` for what it does and raises.
+        """
+        if not isinstance(code, str):
+            raise InvalidRequestError("code must be a string.")
+        found = services()
+        with auth0_session() as session:
+            context = found.step_up.context_for_token(session, mfa_token)
+            return found.verify(session, context, found.step_up.proof_for_code(context, code))
+
+    # -- an application's own login ----------------------------------------------------------
+
+    def sign_in(self, token_response_: Mapping[str, Any]) -> None:
+        """Begin the session for a login that the application ran itself (Authlib or other).
+
+        :param token_response_: the answer of the token endpoint, with ``id_token``, which is
+            validated here, and ``refresh_token`` (ask for ``offline_access``).
+        """
+        found = services()
+        response = token_response(token_response_)
+        claims = found.sign_in.claims(response)
+        with auth0_session() as session:
+            found.sign_in.sign_in(session, response, claims)
+
+    def sign_out(self) -> None:
+        """End the user's session here; Auth0's own session is not touched."""
+        with auth0_session() as session:
+            services().sign_in.sign_out(session)
+
+
+def _secrets(app: Flask) -> list[bytes]:
+    """Return the application's secrets, the current one first."""
+    current = app.secret_key
+    known = [current, *(app.config.get("SECRET_KEY_FALLBACKS") or [])]
+    return [one if isinstance(one, bytes) else str(one).encode() for one in known if one]
+
+
+#: The extension of the current application.
+current_auth0: Auth0MFA = cast(Auth0MFA, LocalProxy(lambda: services().facade))

@@ -1,0 +1,66 @@
+"""The names of factors: Auth0 has three vocabularies for them, and this is where they meet.
+
+A *factor* is what requirements speak of (``phone``), a *method* is one concrete way that a person
+picks (``sms``). Auth0 names them in ``mfa_requirements``, as ``authenticator_type`` with
+``oob_channel``, and as ``challenge_type``; all three are normalised here and nowhere else.
+Unknown names stay as they are, so that a new factor never breaks us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+#: The methods that the MFA API can do, strongest first (NIST SP 800-63B: a bare push approval is
+#: weaker than a code, text messages are restricted, e-mail is no second device).
+METHODS = ("otp", "push", "sms", "voice", "email", "recovery-code")
+
+_FACTORS = {
+    "otp": "otp",
+    "totp": "otp",
+    "sms": "phone",
+    "voice": "phone",
+    "phone": "phone",
+    "email": "email",
+    "auth0": "push",
+    "push": "push",
+    "push-notification": "push",
+    "recovery-code": "recovery-code",
+}
+_CHANNELS = {"sms": "sms", "voice": "voice", "email": "email", "auth0": "push"}
+_OUT_OF_BAND = frozenset({"phone", "email", "push"})
+
+
+def factor_of(name: str) -> str:
+    """Return the factor that any of Auth0's names means; an unknown name stands for itself."""
+    return _FACTORS.get(name, name)
+
+
+def method_of(authenticator_type: str, oob_channel: str | None) -> str:
+    """Return the method of an authenticator as listed by ``GET /mfa/authenticators``."""
+    if authenticator_type == "oob":
+        return _CHANNELS.get(oob_channel or "", oob_channel or "oob")
+    return factor_of(authenticator_type)
+
+
+def is_out_of_band(method: str) -> bool:
+    """Tell whether the method is challenged with ``challenge_type=oob``."""
+    return factor_of(method) in _OUT_OF_BAND
+
+
+def accepts(names: Iterable[str], method: str) -> bool:
+    """Tell whether ``method`` is among ``names``, given in any vocabulary.
+
+    ``oob`` names every out-of-band method, ``phone`` both text messages and calls; a name that is
+    itself a method (``sms``) accepts just that one.
+    """
+    for name in names:
+        if name in (method, factor_of(method)) or (name == "oob" and is_out_of_band(method)):
+            return True
+        if name not in METHODS and factor_of(name) == factor_of(method):
+            return True
+    return False
+
+
+def strength(method: str) -> int:
+    """Return the rank of a method for sorting: 0 is the strongest."""
+    return METHODS.index(method) if method in METHODS else len(METHODS)

@@ -1,0 +1,143 @@
+"""The forms of the pages, and the token that says a form is ours.
+
+Flask-WTF's own CSRF token ignores ``SECRET_KEY_FALLBACKS`` and knows no context. Ours is a seal
+that names the session and the context, so that it is good for just that check, survives a key
+rotation and lives as long as the check can be started again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, Field, HiddenField, StringField, ValidationError
+from wtforms.csrf.core import CSRF, CSRFTokenField
+
+from .codes import MESSAGE_LENGTHS, OTP_LENGTH, CodeFormatError, CodeKind, clean_code
+from .i18n import gettext, ngettext
+from .models import TARGET_TTL, Auth0Session
+from .sealing import FORM, SealBrokenError, Sealer, SealExpiredError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True)
+class FormBinding:
+    """What a form's token is bound to."""
+
+    sealer: Sealer
+    sid: str
+    sids: frozenset[str]
+    expires_at: int
+
+
+def bind(sealer: Sealer, clock: Callable[[], float], session: Auth0Session) -> FormBinding:
+    """Return the binding for forms of this session."""
+    return FormBinding(sealer, session.sid or "", session.sids, int(clock()) + TARGET_TTL)
+
+
+class ContextCSRF(CSRF):  # type: ignore[misc]  # WTForms is untyped
+    """A form token bound to session and context (SEC-14)."""
+
+    def setup_form(self, form: ContextForm) -> list[tuple[str, Field]]:
+        self._form = form
+        self._binding: FormBinding = form.meta.csrf_context
+        fields: list[tuple[str, Field]] = super().setup_form(form)
+        return fields
+
+    def generate_csrf_token(self, csrf_token_field: CSRFTokenField) -> str:  # noqa: ARG002 - WTForms' signature
+        # The context field stands before the token's, so it is filled by now.
+        content = {"sid": self._binding.sid, "context": self._form.context.data or ""}
+        return self._binding.sealer.seal(FORM, content, self._binding.expires_at)
+
+    def validate_csrf_token(self, form: ContextForm, field: CSRFTokenField) -> None:
+        try:
+            content = self._binding.sealer.open(FORM, field.data or "")
+        except (SealBrokenError, SealExpiredError):
+            raise ValidationError("not a token of ours") from None
+        if content.get("sid") not in self._binding.sids:
+            raise ValidationError("a token of another session")
+        if content.get("context") != (form.context.data or ""):
+            raise ValidationError("a token of another check")
+
+
+class ContextForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
+    """A form of one check: one press of a button."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        csrf_class = ContextCSRF
+        csrf_field_name = "csrf_token"
+
+    context = HiddenField()
+
+    @classmethod
+    def shown(cls, binding: FormBinding, context: str, **values: str) -> Self:
+        """Return the form to be shown in a page, with its token."""
+        values["context"] = context
+        return cls(formdata=None, data=values, meta={"csrf_context": binding})
+
+    @classmethod
+    def submitted(cls, binding: FormBinding) -> Self:
+        """Return the form that was sent with this request."""
+        return cls(meta={"csrf_context": binding})
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether the token was right; call after ``validate``."""
+        return "csrf_token" not in self.errors
+
+
+class ChooseForm(ContextForm):
+    """One method to choose."""
+
+    authenticator_id = HiddenField()
+
+
+class ResendForm(ChooseForm):
+    """Asks for a new code by the method that is shown."""
+
+    resend = HiddenField()
+
+
+class CodeForm(ContextForm):
+    """The one field for a code."""
+
+    code = StringField()
+    #: Set by the view before it validates.
+    kind: CodeKind = "otp"
+
+    def validate_code(self, field: Field) -> None:
+        try:
+            field.data = clean_code(self.kind, field.data)
+        except CodeFormatError as error:
+            raise ValidationError(code_problem(self.kind, error)) from None
+
+
+class SavedForm(ContextForm):
+    """Says that the new recovery code was saved."""
+
+    saved = BooleanField()
+
+
+def code_problem(kind: CodeKind, error: CodeFormatError) -> str:
+    """Return what to tell a person whose code cannot be right; it is not counted as a try."""
+    if kind == "recovery-code":
+        if error.reason == "empty":
+            return gettext("Enter your recovery code.")
+        return gettext("A recovery code has letters and numbers. Check that you entered all of it.")
+    if error.reason == "empty":
+        if kind == "otp":
+            return gettext(
+                "Enter the %(length)d-digit code from your authenticator app.", length=OTP_LENGTH
+            )
+        return gettext("Enter the code that we sent you.")
+    if error.reason == "characters":
+        return gettext("The code can only have numbers.")
+    length = OTP_LENGTH if kind == "otp" else MESSAGE_LENGTHS[0]
+    text = "The code must have %(length)d digits. You entered %(num)d."
+    if kind != "otp":
+        text = "The code must have at least %(length)d digits. You entered %(num)d."
+    return ngettext(text, text, error.entered, length=length)

@@ -1,0 +1,194 @@
+"""Limits on guesses and floods, counted before Auth0 is asked (SEC-01 to SEC-12).
+
+The counting is Flask-Limiter's, with a moving window: a fixed one lets twice as many through at
+its edge. Counters live in its storage and never in a cookie, which an attacker could send again.
+A hit is counted before the call to Auth0, atomically, so that parallel guesses do not slip by.
+
+The limiter lives on a bare Flask application of its own. On the host's it would hook itself into
+every request and apply the host's ``RATELIMIT_*`` defaults a second time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from flask_limiter import Limiter
+from limits import RateLimitItem, parse_many
+from limits.errors import StorageError
+
+from . import signals
+from .config import Settings
+from .errors import Auth0UnavailableError, RateLimitedError
+from .sealing import Sealer
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One counter: a name for the events, its limits, and the key of whom it counts."""
+
+    name: str
+    items: tuple[RateLimitItem, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of one application."""
+
+    settings: Settings
+    limiter: Limiter
+    sealer: Sealer
+    sender: Any
+
+    # -- what is limited ---------------------------------------------------------------------
+
+    def verify_buckets(self, user_id: str, context_hash: str, *, recovery: bool) -> list[Bucket]:
+        """Return the counters of a code: by user, by context, and for recovery codes their own."""
+        settings = self.settings
+        per_user = settings.mfa_recovery_limit if recovery else settings.mfa_verify_limit
+        name = "recovery" if recovery else "user"
+        return [
+            self._bucket(name, per_user, user_id),
+            self._bucket("context", settings.mfa_verify_context_limit, context_hash),
+        ]
+
+    def address_bucket(self, address: str | None) -> Bucket:
+        """Return the counter of wrong codes that came from a network address."""
+        return self._bucket("address", self.settings.mfa_verify_address_limit, _network(address))
+
+    def send_buckets(self, user_id: str, context_hash: str) -> list[Bucket]:
+        """Return the counters of messages and pushes."""
+        return [
+            self._bucket("send-context", self.settings.mfa_send_context_limit, context_hash),
+            self._bucket("send", self.settings.mfa_send_limit, user_id),
+        ]
+
+    def poll_buckets(self, context_hash: str) -> list[Bucket]:
+        """Return the counter of checks whether a push was answered."""
+        return [self._bucket("poll", self.settings.mfa_poll_limit, context_hash)]
+
+    def enroll_buckets(self, user_id: str) -> list[Bucket]:
+        """Return the counter of started enrollments."""
+        return [self._bucket("enroll", self.settings.mfa_enroll_limit, user_id)]
+
+    def _bucket(self, name: str, limits: str, *whom: str) -> Bucket:
+        # Never an empty key, with which a limit would count everybody or nobody.
+        key = self.sealer.name("limit", name, *whom)
+        return Bucket(name, tuple(parse_many(limits)), key)
+
+    # -- counting ----------------------------------------------------------------------------
+
+    def count(self, buckets: list[Bucket], user_id: str) -> None:
+        """Count one event in every bucket.
+
+        Raises :class:`RateLimitedError` when one of them is full; the others are then not
+        touched, unless they filled up at this very moment.
+        """
+        self.check(buckets, user_id)
+        with _storage():
+            full = [
+                (bucket, item)
+                for bucket in buckets
+                for item in bucket.items
+                if not self.limiter.limiter.hit(item, bucket.name, bucket.key)
+            ]
+        self._refuse(full, user_id)
+
+    def check(self, buckets: list[Bucket], user_id: str) -> None:
+        """Raise :class:`RateLimitedError` when a bucket is full, without counting."""
+        with _storage():
+            full = [
+                (bucket, item)
+                for bucket in buckets
+                for item in bucket.items
+                if not self.limiter.limiter.test(item, bucket.name, bucket.key)
+            ]
+        self._refuse(full, user_id)
+
+    def remaining(self, buckets: list[Bucket]) -> int:
+        """Return how many events fit before the first bucket is full."""
+        with _storage():
+            return min(
+                max(0, self._stats(bucket, item)[1]) for bucket in buckets for item in bucket.items
+            )
+
+    def wait(self, buckets: list[Bucket]) -> int:
+        """Return the seconds until one more event fits into every bucket; 0 if it does now."""
+        with _storage():
+            full = [(b, i) for b in buckets for i in b.items if self._stats(b, i)[1] <= 0]
+        return self._longest_wait(full)
+
+    def clear(self, buckets: list[Bucket]) -> None:
+        """Forget what these buckets counted."""
+        with _storage():
+            for bucket in buckets:
+                for item in bucket.items:
+                    self.limiter.limiter.clear(item, bucket.name, bucket.key)
+
+    def hit(self, bucket: Bucket) -> None:
+        """Count one event without refusing it."""
+        with _storage():
+            for item in bucket.items:
+                self.limiter.limiter.hit(item, bucket.name, bucket.key)
+
+    def _stats(self, bucket: Bucket, item: RateLimitItem) -> tuple[float, int]:
+        stats = self.limiter.limiter.get_window_stats(item, bucket.name, bucket.key)
+        return stats.reset_time, stats.remaining
+
+    def _refuse(self, full: list[tuple[Bucket, RateLimitItem]], user_id: str) -> None:
+        if not full:
+            return
+        for name in sorted({bucket.name for bucket, _ in full}):
+            signals.rate_limited.send(self.sender, limit=name, user_id=user_id)
+        raise RateLimitedError(retry_after=max(1, self._longest_wait(full)))
+
+    def _longest_wait(self, full: list[tuple[Bucket, RateLimitItem]]) -> int:
+        with _storage():
+            resets = [self._stats(bucket, item)[0] for bucket, item in full]
+        return max((math.ceil(reset - time.time()) for reset in resets), default=0)
+
+
+def build_limits(settings: Settings, sealer: Sealer, sender: Any) -> Limits:
+    """Return the limits of one application, counted in ``AUTH0_STATE_URI`` or in memory."""
+    limiter = Limiter(
+        _no_key,
+        storage_uri=settings.state_uri or "memory://",
+        storage_options={"wrap_exceptions": True},
+        strategy="moving-window",
+        key_prefix="auth0_mfa",
+    )
+    limiter.init_app(Flask("flask_auth0_mfa.limits"))
+    return Limits(settings, limiter, sealer, sender)
+
+
+def _no_key() -> str:
+    raise RuntimeError("every limit of the extension names its own key")
+
+
+def _network(address: str | None) -> str:
+    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 one (SEC-08)."""
+    try:
+        parsed = ipaddress.ip_address(address or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((int(parsed), 64), strict=False))
+    return str(parsed)
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    """Fail closed: without its storage nothing is counted, so nothing is let through (SEC-06)."""
+    try:
+        yield
+    except StorageError:
+        raise Auth0UnavailableError() from None

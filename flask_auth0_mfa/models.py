@@ -1,0 +1,444 @@
+"""What the extension works with: tokens, authenticators, MFA contexts and the session of a user.
+
+Everything here is plain and knows neither Flask nor HTTP. Fields that hold a token or a code are
+left out of ``repr``. Moments (``_at``) are seconds since the epoch, lengths (``_ttl``) seconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from . import factors
+
+#: A cached access token is not used in its last seconds: it could expire on its way to the API.
+EXPIRY_MARGIN = 30
+#: How long a page that has timed out can still be started again, in seconds.
+TARGET_TTL = 3600
+#: A verification at login counts for every audience.
+ANY_AUDIENCE = "*"
+
+
+class MalformedSessionError(ValueError):
+    """Stored session content does not have the documented shape."""
+
+
+def token_hash(raw_mfa_token: str) -> str:
+    """Return the key of a context: the base64url SHA-256 of Auth0's raw token."""
+    digest = hashlib.sha256(raw_mfa_token.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def context_id(hashed: str) -> str:
+    """Return the id that page addresses carry: 128 bits derived from the context's key."""
+    digest = hashlib.sha256(b"auth0-mfa-context:" + hashed.encode()).digest()
+    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+def scope_set(scope: str | None) -> frozenset[str]:
+    """Return the scope values of an OAuth scope string (RFC 6749 section 3.3)."""
+    return frozenset((scope or "").split())
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """An access token for one audience; ``expires_at`` in seconds since the epoch."""
+
+    token: str = field(repr=False)
+    audience: str | None
+    scope: str
+    expires_at: int
+
+    def covers(self, audience: str | None, scope: str | None, now: float) -> bool:
+        """Tell whether this token is for that audience, has those scopes and still lives."""
+        return (
+            self.audience == audience
+            and scope_set(scope) <= scope_set(self.scope)
+            and self.expires_at - EXPIRY_MARGIN > now
+        )
+
+
+@dataclass(frozen=True)
+class TokenResponse:
+    """A successful answer of ``POST /oauth/token``."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+    scope: str | None = None
+    refresh_token: str | None = field(default=None, repr=False)
+    id_token: str | None = field(default=None, repr=False)
+    recovery_code: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Authenticator:
+    """One way of the user to prove a second factor, as ``GET /mfa/authenticators`` lists it."""
+
+    id: str
+    authenticator_type: str
+    active: bool = True
+    oob_channel: str | None = None
+    name: str | None = None
+    type: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that Auth0 gave, under its names."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @property
+    def method(self) -> str:
+        """The method in our own words: ``otp``, ``sms``, ``voice``, ``email``, ``push``, …."""
+        return factors.method_of(self.authenticator_type, self.oob_channel)
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """An open challenge; ``binding_method="prompt"`` means that the user types a code."""
+
+    challenge_type: str
+    method: str
+    authenticator_id: str | None = None
+    oob_code: str | None = field(default=None, repr=False)
+    binding_method: str | None = None
+    sent_at: int = 0
+
+
+@dataclass(frozen=True)
+class Enrollment:
+    """An authenticator that waits for its first code (``POST /mfa/associate``)."""
+
+    authenticator_type: str
+    oob_channel: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    barcode_uri: str | None = field(default=None, repr=False)
+    recovery_codes: tuple[str, ...] = field(default=(), repr=False)
+    oob_code: str | None = field(default=None, repr=False)
+    binding_method: str | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A second factor that was proved: when, and by which method."""
+
+    at: int
+    method: str
+
+
+@dataclass(frozen=True)
+class StepUpTarget:
+    """What a step-up is for; it outlives the context, so that a check can be started again."""
+
+    audience: str | None
+    scope: str | None
+    return_to: str | None
+    reason: str | None
+    sid: str
+    expires_at: int
+    methods: tuple[str, ...] | None = None
+    verified: bool = False
+    #: The authenticator that was chosen last, to come back to when the check starts again.
+    chosen: str | None = None
+    #: The new recovery code, kept until the user says that it is saved.
+    recovery_code: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class StepUpRequest:
+    """What somebody asks for: a token for an audience, and how fresh its proof must be.
+
+    ``max_age`` in seconds; ``methods`` narrows the ways of proof; ``return_to`` is a path.
+    """
+
+    audience: str | None
+    scope: str | None = None
+    max_age: int | None = None
+    reason: str | None = None
+    methods: tuple[str, ...] | None = None
+    return_to: str | None = None
+
+
+@dataclass(frozen=True)
+class MfaContext:
+    """One refused refresh that waits for a second factor."""
+
+    raw_mfa_token: str = field(repr=False)
+    opened_at: int
+    expires_at: int
+    sid: str
+    audience: str | None
+    scope: str | None = None
+    mfa_requirements: Mapping[str, Any] = field(default_factory=dict)
+    return_to: str | None = None
+    reason: str | None = None
+    methods: tuple[str, ...] | None = None
+    authenticators: tuple[Authenticator, ...] | None = None
+    challenge: Challenge | None = None
+    #: The authenticator whose page is shown; choosing another one leaves ``challenge`` open.
+    chosen: str | None = None
+    attempts: int = 0
+    chain: int = 0
+
+    @property
+    def hash(self) -> str:
+        """The context's key in the session."""
+        return token_hash(self.raw_mfa_token)
+
+    @property
+    def id(self) -> str:
+        """The context's id in page addresses."""
+        return context_id(self.hash)
+
+    def required_types(self, kind: str) -> tuple[str, ...]:
+        """Return the types that the tenant names under ``challenge`` or ``enroll``."""
+        entries = self.mfa_requirements.get(kind)
+        if not isinstance(entries, list):
+            return ()
+        return tuple(
+            entry["type"]
+            for entry in entries
+            if isinstance(entry, dict) and isinstance(entry.get("type"), str)
+        )
+
+    def answers(self, request: StepUpRequest) -> bool:
+        """Tell whether this context was opened for the same request."""
+        wanted = (request.audience, request.return_to, request.reason, request.methods)
+        mine = (self.audience, self.return_to, self.reason, self.methods)
+        return wanted == mine and scope_set(request.scope) <= scope_set(self.scope)
+
+    def allows(self, method: str) -> bool:
+        """Tell whether tenant and view both accept the method, and we can do it."""
+        required = self.required_types("challenge")
+        if required and not factors.accepts(required, method):
+            return False
+        if self.methods is not None and not factors.accepts(self.methods, method):
+            return False
+        return method in factors.METHODS
+
+    @property
+    def usable(self) -> tuple[Authenticator, ...]:
+        """The listed authenticators that may be used here, strongest first."""
+        listed = [a for a in self.authenticators or () if a.active and self.allows(a.method)]
+        return tuple(sorted(listed, key=lambda a: factors.strength(a.method)))
+
+
+@dataclass
+class Auth0Session:
+    """The logical content of a user's session (tokens, verifications, contexts).
+
+    It is loaded, changed by a flow and stored if it is different; it does not know how.
+    """
+
+    user: dict[str, Any] | None = None
+    refresh_token: str | None = field(default=None, repr=False)
+    #: The access token of the login; its audience is ``None`` where login asked for none.
+    login_token: AccessToken | None = None
+    access_tokens: dict[str, AccessToken] = field(default_factory=dict)
+    verified: dict[str, Verification] = field(default_factory=dict)
+    sid: str | None = None
+    #: Earlier values of ``sid`` whose contexts stay usable, each until a moment.
+    previous_sids: dict[str, int] = field(default_factory=dict)
+    created_at: int = 0
+    contexts: dict[str, MfaContext] = field(default_factory=dict)
+    targets: dict[str, StepUpTarget] = field(default_factory=dict)
+
+    # -- tokens ------------------------------------------------------------------------------
+
+    def token_for(self, audience: str | None, scope: str | None, now: float) -> AccessToken | None:
+        """Return a stored token that covers audience and scope and still lives, or ``None``."""
+        for token in self._tokens():
+            if token.covers(audience, scope, now):
+                return token
+        return None
+
+    def _tokens(self) -> Iterator[AccessToken]:
+        if self.login_token is not None:
+            yield self.login_token
+        yield from self.access_tokens.values()
+
+    def granted_scope(self, audience: str | None) -> frozenset[str]:
+        """Return the scopes that a stored token for the audience has."""
+        for token in self._tokens():
+            if token.audience == audience:
+                return scope_set(token.scope)
+        return frozenset()
+
+    def keep_token(self, token: AccessToken) -> None:
+        """Store a token in place of the one for the same audience."""
+        if token.audience is None or (
+            self.login_token is not None and self.login_token.audience == token.audience
+        ):
+            self.login_token = token
+        else:
+            # Put last: the front of the mapping is what has not been renewed for longest.
+            self.access_tokens.pop(token.audience, None)
+            self.access_tokens[token.audience] = token
+
+    def forget_tokens(self) -> None:
+        """Drop every token; the user stays known but has to log in for the next call."""
+        self.refresh_token = None
+        self.login_token = None
+        self.access_tokens.clear()
+
+    # -- verifications -----------------------------------------------------------------------
+
+    def verification_for(
+        self, audience: str, max_age: int, methods: tuple[str, ...] | None, now: float
+    ) -> Verification | None:
+        """Return the record that proves a second factor at most ``max_age`` seconds ago."""
+        for key in (audience, ANY_AUDIENCE):
+            record = self.verified.get(key)
+            if record is None or not now - max_age < record.at <= now + 5:
+                continue
+            if methods is None or factors.accepts(methods, record.method):
+                return record
+        return None
+
+    def renew_sid(self, sid: str, now: float) -> None:
+        """Give the session a new id (against fixation); open contexts stay usable."""
+        if self.sid is not None:
+            self.previous_sids[self.sid] = int(now) + TARGET_TTL
+        self.sid = sid
+
+    # -- contexts ----------------------------------------------------------------------------
+
+    @property
+    def sids(self) -> frozenset[str]:
+        """The session id and the earlier ones whose contexts are still usable."""
+        return frozenset(self.previous_sids) | ({self.sid} if self.sid else frozenset())
+
+    def open_context(self, context: MfaContext) -> None:
+        """Add a context and remember what it is for."""
+        self.contexts[context.hash] = context
+        self.targets[context.id] = StepUpTarget(
+            audience=context.audience,
+            scope=context.scope,
+            return_to=context.return_to,
+            reason=context.reason,
+            methods=context.methods,
+            sid=context.sid,
+            expires_at=context.opened_at + TARGET_TTL,
+        )
+
+    def replace_context(self, context: MfaContext) -> None:
+        """Store a changed context under its key."""
+        self.contexts[context.hash] = context
+
+    def find_context(self, identifier: str) -> MfaContext | None:
+        """Return the open context with this page id."""
+        return next((c for c in self.contexts.values() if c.id == identifier), None)
+
+    def newest_context(self) -> MfaContext | None:
+        """Return the context that was opened last."""
+        return max(self.contexts.values(), key=lambda c: c.opened_at, default=None)
+
+    def close_context(
+        self, context: MfaContext, *, verified: bool = False, recovery_code: str | None = None
+    ) -> None:
+        """Remove a context; ``verified`` remembers that its page led to the target."""
+        self.contexts.pop(context.hash, None)
+        target = self.targets.get(context.id)
+        if target is not None:
+            self.targets[context.id] = replace(
+                target, verified=verified, recovery_code=recovery_code
+            )
+
+    def prune(self, now: float) -> None:
+        """Remove contexts, targets and earlier session ids whose time is over."""
+        self.contexts = {
+            key: c for key, c in self.contexts.items() if c.expires_at > now and c.sid in self.sids
+        }
+        self.targets = {
+            key: t for key, t in self.targets.items() if t.expires_at > now and t.sid in self.sids
+        }
+        self.previous_sids = {s: at for s, at in self.previous_sids.items() if at > now}
+
+    # -- plain types -------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the session as plain JSON types."""
+        return {
+            "user": self.user,
+            "token_set": {
+                "refresh_token": self.refresh_token,
+                **(_token_to_dict(self.login_token) if self.login_token else {}),
+            },
+            "access_tokens": [_token_to_dict(t) for t in self.access_tokens.values()],
+            "verified": {key: asdict(record) for key, record in self.verified.items()},
+            "sid": self.sid,
+            "previous_sids": dict(self.previous_sids),
+            "created_at": self.created_at,
+            "mfa_context": {key: _plain(context) for key, context in self.contexts.items()},
+            "targets": {key: _plain(target) for key, target in self.targets.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Auth0Session:
+        """Return the session that :meth:`to_dict` wrote.
+
+        Raises :class:`MalformedSessionError` when the content has another shape.
+        """
+        try:
+            return cls._from_dict(content)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MalformedSessionError(type(error).__name__) from None
+
+    @classmethod
+    def _from_dict(cls, content: Mapping[str, Any]) -> Auth0Session:
+        token_set = content["token_set"]
+        login_token = _token_from_dict(token_set) if "access_token" in token_set else None
+        tokens = [_token_from_dict(entry) for entry in content["access_tokens"]]
+        return cls(
+            user=content["user"],
+            refresh_token=token_set["refresh_token"],
+            login_token=login_token,
+            access_tokens={t.audience: t for t in tokens if t.audience is not None},
+            verified={k: Verification(**record) for k, record in content["verified"].items()},
+            sid=content["sid"],
+            previous_sids=dict(content["previous_sids"]),
+            created_at=content["created_at"],
+            contexts={k: _context_from_dict(c) for k, c in content["mfa_context"].items()},
+            targets={k: _target_from_dict(t) for k, t in content["targets"].items()},
+        )
+
+
+def _plain(value: MfaContext | StepUpTarget) -> dict[str, Any]:
+    return {key: item for key, item in asdict(value).items() if item is not None}
+
+
+def _token_to_dict(token: AccessToken) -> dict[str, Any]:
+    return {
+        "access_token": token.token,
+        "audience": token.audience,
+        "scope": token.scope,
+        "expires_at": token.expires_at,
+    }
+
+
+def _token_from_dict(entry: Mapping[str, Any]) -> AccessToken:
+    return AccessToken(
+        token=entry["access_token"],
+        audience=entry["audience"],
+        scope=entry["scope"],
+        expires_at=int(entry["expires_at"]),
+    )
+
+
+def _context_from_dict(entry: Mapping[str, Any]) -> MfaContext:
+    fields = {"audience": None, **entry}
+    if (methods := fields.get("methods")) is not None:
+        fields["methods"] = tuple(methods)
+    if (listed := fields.get("authenticators")) is not None:
+        fields["authenticators"] = tuple(Authenticator(**one) for one in listed)
+    if (challenge := fields.get("challenge")) is not None:
+        fields["challenge"] = Challenge(**challenge)
+    return MfaContext(**fields)
+
+
+def _target_from_dict(entry: Mapping[str, Any]) -> StepUpTarget:
+    fields = {"audience": None, "scope": None, "return_to": None, "reason": None, **entry}
+    if (methods := fields.get("methods")) is not None:
+        fields["methods"] = tuple(methods)
+    return StepUpTarget(**fields)

@@ -1,0 +1,125 @@
+"""Rendering of pages: what every template gets, and the headers that every page has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, current_app, make_response, render_template, request, url_for
+
+from .forms import ContextForm
+from .i18n import gettext, ngettext
+from .models import Auth0Session
+from .return_to import safe_return_to, same_origin_path
+from .services import services
+
+BLUEPRINT = "auth0_mfa"
+
+
+@dataclass(frozen=True)
+class Action:
+    """A way on from a page: a link, or a button that sends ``form``."""
+
+    label: str
+    url: str
+    method: str = "get"
+    form: ContextForm | None = None
+    primary: bool = False
+
+
+def render_page(
+    template: str, session: Auth0Session, *, status: int = 200, **variables: Any
+) -> Response:
+    """Return the page made from ``auth0_mfa/<template>`` with all its headers."""
+    response = make_response(
+        render_template(f"auth0_mfa/{template}", **_common(session), **variables), status
+    )
+    set_page_headers(response)
+    return response
+
+
+def _common(session: Auth0Session) -> dict[str, Any]:
+    settings = services().settings
+    return {
+        "_": gettext,
+        "ngettext": ngettext,
+        "lang": "en",
+        "dir": "ltr",
+        "service_name": settings.mfa_service_name or current_app.name,
+        "account": account_name(session.user),
+        "cancel_url": home_url(),
+        "logout_url": url_for(f"{BLUEPRINT}.logout") if session.user else None,
+        "help_url": settings.mfa_help_url,
+    }
+
+
+def account_name(user: Mapping[str, Any] | None) -> str | None:
+    """Return the name of the signed-in user; of an e-mail address only what tells it apart."""
+    for claim in ("name", "nickname", "email"):
+        value = (user or {}).get(claim)
+        if isinstance(value, str) and value:
+            local, at, host = value.partition("@")
+            return f"{local[:1]}•••@{host}" if at and host else value
+    return None
+
+
+def home_url() -> str:
+    """Return the safe page of the application that Cancel leads to."""
+    return request.script_root + services().settings.mfa_cancel_url
+
+
+def set_no_store(response: Response) -> Response:
+    """Keep an answer that depends on a user's session out of every cache (SEC-70)."""
+    response.headers["Cache-Control"] = "no-store, private"
+    response.vary.add("Cookie")
+    return response
+
+
+def set_page_headers(response: Response) -> Response:
+    """Set the security headers of a page, where the application has not set its own."""
+    set_no_store(response)
+    # A form of ours may end in a redirect to the tenant's login page, which the browser checks
+    # against form-action as well.
+    tenant = services().settings.base_url
+    policy = (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        f"img-src 'self' data:; form-action 'self' {tenant}; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    )
+    for name, value in {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        # Not no-referrer: browsers then send "Origin: null" with the page's own forms.
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    }.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+# -- where a user comes from -------------------------------------------------------------------
+
+
+def requested_path() -> str | None:
+    """Return the path and query of this request in a form that is safe to go back to."""
+    path = quote(request.script_root + request.path, safe="/-._~!$&'()*+,;=:@")
+    query = quote(request.query_string.decode("latin-1"), safe="/-._~!$&'()*+,;=:@%?[]|")
+    return own_page(f"{path}?{query}" if query else path)
+
+
+def referring_path() -> str | None:
+    """Return the path of the page that sent this request, if it is one of this application."""
+    return own_page(same_origin_path(request.referrer, request.host_url))
+
+
+def own_page(target: str | None) -> str | None:
+    """Return ``target`` if it is a page of the application, but none of ours (SEC-18)."""
+    target = safe_return_to(target)
+    prefix = request.script_root + services().settings.mfa_url_prefix
+    if target is None or target == prefix or target.startswith((f"{prefix}/", f"{prefix}?")):
+        return None
+    return target

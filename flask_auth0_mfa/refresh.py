@@ -1,0 +1,101 @@
+"""One token family, one refresh at a time.
+
+Auth0 takes the second use of a rotated refresh token for theft and revokes the whole family. Two
+requests of one session that refresh at the same moment, or a slow tab that comes back with an
+older cookie, must therefore not each present the token that they carry. This gate remembers for a
+while which token replaced which, lets one request through at a time, and hands what it got to the
+others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from .client import Auth0Client
+from .models import TokenResponse
+from .sealing import STATE, SealBrokenError, Sealer, SealExpiredError
+from .state import SharedState
+
+#: How long the successor of a refresh token is remembered, in seconds.
+SUCCESSOR_TTL = 600
+#: How long a refresh's result is handed to requests that still carry the token before it.
+RESULT_TTL = 30
+#: More replacements than this within ``SUCCESSOR_TTL`` are not followed.
+MAX_STEPS = 100
+
+
+class TokenFamily:
+    """Guards the refresh tokens that descend from one login."""
+
+    def __init__(
+        self,
+        client: Auth0Client,
+        state: SharedState,
+        sealer: Sealer,
+        clock: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._state = state
+        self._sealer = sealer
+        self._clock = clock
+
+    @contextmanager
+    def held(self, refresh_token: str) -> Iterator[str]:
+        """Hold the family and yield its newest token, the one to present."""
+        while True:
+            newest = self._newest(refresh_token)
+            with self._state.locked(self._sealer.name("family", newest)):
+                if self._newest(newest) == newest:
+                    yield newest
+                    return
+
+    def rotated(self, old: str, new: str | None) -> None:
+        """Remember that ``new`` replaced ``old``."""
+        if new is not None and new != old:
+            self._put(("next", old), {"token": new}, SUCCESSOR_TTL)
+
+    def refresh(
+        self, refresh_token: str, audience: str | None, scope: str | None, *, force: bool
+    ) -> tuple[TokenResponse, bool]:
+        """Refresh, or take what another request got for the same token a moment ago.
+
+        Returns the tokens and whether the tenant was asked for them. With ``force`` only a result
+        that came while we waited counts.
+        """
+        arrived_at = self._clock()
+        wanted = ("result", refresh_token, audience or "", scope or "")
+        with self.held(refresh_token) as newest:
+            known = self._get(wanted)
+            if known is not None and (not force or known["at"] > arrived_at):
+                return TokenResponse(**known["tokens"]), False
+            response = self._client.refresh(newest, audience, scope)
+            self.rotated(newest, response.refresh_token)
+            tokens = asdict(response)
+            tokens["refresh_token"] = response.refresh_token or newest
+            result = {"at": self._clock(), "tokens": tokens}
+            self._put(wanted, result, RESULT_TTL)
+            return TokenResponse(**tokens), True
+
+    def _newest(self, refresh_token: str) -> str:
+        for _ in range(MAX_STEPS):
+            successor = self._get(("next", refresh_token))
+            if successor is None:
+                break
+            refresh_token = successor["token"]
+        return refresh_token
+
+    def _get(self, parts: tuple[str, ...]) -> dict[str, Any] | None:
+        sealed = self._state.get(self._sealer.name(*parts))
+        if sealed is None:
+            return None
+        try:
+            return self._sealer.open(STATE, sealed)
+        except (SealBrokenError, SealExpiredError):
+            return None
+
+    def _put(self, parts: tuple[str, ...], content: dict[str, Any], ttl: int) -> None:
+        sealed = self._sealer.seal(STATE, content, int(self._clock()) + ttl)
+        self._state.put(self._sealer.name(*parts), sealed, ttl)

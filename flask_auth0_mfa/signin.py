@@ -1,0 +1,95 @@
+"""Signing in and out: how a user's session begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import signals
+from .config import Settings
+from .errors import LoginRequiredError
+from .flows import new_sid
+from .models import ANY_AUDIENCE, AccessToken, Auth0Session, TokenResponse, Verification
+from .tokens import PROTOCOL_CLAIMS, IdTokenVerifier, InvalidTokenError, is_for
+
+
+@dataclass(frozen=True)
+class SignInFlow:
+    """Begins and ends sessions of one application; ``sender`` is what signals are sent from."""
+
+    settings: Settings
+    verifier: IdTokenVerifier
+    clock: Callable[[], float]
+    sender: Any
+
+    def claims(self, response: TokenResponse) -> dict[str, Any]:
+        """Return the claims of the ID token in a login's answer, fully checked."""
+        if response.id_token is None:
+            raise LoginRequiredError("The login brought no ID token; ask for the scope openid.")
+        try:
+            return self.verifier.verify(response.id_token)
+        except InvalidTokenError:
+            raise LoginRequiredError("The login brought an ID token that is not valid.") from None
+
+    def sign_in(
+        self,
+        session: Auth0Session,
+        response: TokenResponse,
+        claims: Mapping[str, Any],
+        *,
+        audience: str | None = None,
+    ) -> None:
+        """Begin or go on with the session of the user whose ID token has these claims.
+
+        :param audience: the API that the access token is for, where login asked for one other
+            than ``AUTH0_AUDIENCE``.
+
+        Another user's session ends here: nothing of it is carried over.
+        """
+        now = int(self.clock())
+        if (session.user or {}).get("sub") != claims["sub"]:
+            self.forget(session)
+        session.user = {k: v for k, v in claims.items() if k not in PROTOCOL_CLAIMS}
+        session.renew_sid(new_sid(), now)
+        session.created_at = now
+        if response.refresh_token is not None:
+            session.refresh_token = response.refresh_token
+        self._keep_access_token(session, response, audience, now)
+        is_multifactor = has_multifactor(claims)
+        if is_multifactor:
+            session.verified[ANY_AUDIENCE] = Verification(now, "mfa")
+        signals.logged_in.send(self.sender, user_id=claims["sub"], multifactor=is_multifactor)
+
+    def _keep_access_token(
+        self, session: Auth0Session, response: TokenResponse, audience: str | None, now: int
+    ) -> None:
+        token = AccessToken(
+            token=response.access_token,
+            audience=audience or self.settings.audience,
+            scope=response.scope or "",
+            expires_at=now + response.expires_in,
+        )
+        if audience is None:
+            session.login_token = token
+        elif is_for(response.access_token, audience, (session.user or {}).get("sub")):
+            session.keep_token(token)
+
+    def sign_out(self, session: Auth0Session) -> str | None:
+        """End the session; returns the refresh token that should be revoked, if there is one."""
+        user, refresh_token = session.user, session.refresh_token
+        self.forget(session)
+        if user is not None:
+            signals.logged_out.send(self.sender, user_id=user.get("sub"))
+        return refresh_token
+
+    @staticmethod
+    def forget(session: Auth0Session) -> None:
+        """Empty the session."""
+        session.__dict__.update(Auth0Session().__dict__)
+
+
+def has_multifactor(claims: Mapping[str, Any]) -> bool:
+    """Tell whether the ID token says that a second factor was proved (RFC 8176 ``mfa``)."""
+    methods = claims.get("amr")
+    return isinstance(methods, list) and "mfa" in methods

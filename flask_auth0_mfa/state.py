@@ -1,0 +1,177 @@
+"""Short-lived state that every worker must see: results of a refresh, used marks, locks.
+
+Values are sealed before they get here. Without ``AUTH0_STATE_URI`` the state lives in this
+process, which is right for one process and for tests; with ``redis://`` all workers and machines
+share it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from cachelib import SimpleCache
+
+from .errors import Auth0UnavailableError, ConfigurationError
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+#: How long one request waits for another that does the same, in seconds.
+LOCK_WAIT = 15.0
+#: A lock whose holder died is free after this, in seconds; longer than any call to Auth0.
+LOCK_TTL = 20.0
+#: Entries in memory before expired ones are dropped.
+MEMORY_ENTRIES = 100_000
+
+
+class SharedState(Protocol):
+    """Named values with a lifetime, and named locks."""
+
+    def get(self, name: str) -> str | None:
+        """Return the value under ``name`` if its time is not over."""
+
+    def put(self, name: str, value: str, ttl: int) -> None:
+        """Keep ``value`` under ``name`` for ``ttl`` seconds."""
+
+    def locked(self, name: str) -> AbstractContextManager[None]:
+        """Hold the lock ``name``; raises :class:`Auth0UnavailableError` if it stays taken."""
+
+
+def open_state(uri: str | None) -> SharedState:
+    """Return the state for ``AUTH0_STATE_URI``."""
+    if uri is None or uri.startswith("memory://"):
+        return MemoryState()
+    return RedisState(_redis(uri))
+
+
+class MemoryState:
+    """State of one process."""
+
+    def __init__(self) -> None:
+        self._cache = SimpleCache(threshold=MEMORY_ENTRIES)
+        # SimpleCache is a plain dictionary that prunes itself while it is written.
+        self._guard = threading.Lock()
+        self._locks = NamedLocks()
+
+    def get(self, name: str) -> str | None:
+        with self._guard:
+            value = self._cache.get(name)
+        return value if isinstance(value, str) else None
+
+    def put(self, name: str, value: str, ttl: int) -> None:
+        with self._guard:
+            self._cache.set(name, value, timeout=ttl)
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        if not self._locks.acquire(name, LOCK_WAIT):
+            raise Auth0UnavailableError(retry_after=1)
+        try:
+            yield
+        finally:
+            self._locks.release(name)
+
+
+class NamedLocks:
+    """Locks between the threads of this process; a name costs nothing while nobody holds it."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: dict[str, tuple[threading.Lock, int]] = {}
+
+    def acquire(self, name: str, timeout: float) -> bool:
+        """Take the lock ``name`` and tell whether that worked within ``timeout`` seconds."""
+        with self._guard:
+            lock, users = self._locks.get(name, (threading.Lock(), 0))
+            self._locks[name] = (lock, users + 1)
+        taken = lock.acquire(timeout=timeout)
+        if not taken:
+            self._leave(name)
+        return taken
+
+    def release(self, name: str) -> None:
+        """Give the lock ``name`` back."""
+        with self._guard:
+            lock, _ = self._locks[name]
+        lock.release()
+        self._leave(name)
+
+    def _leave(self, name: str) -> None:
+        with self._guard:
+            lock, users = self._locks[name]
+            if users == 1:
+                del self._locks[name]
+            else:
+                self._locks[name] = (lock, users - 1)
+
+
+class RedisState:
+    """State in Redis, for several processes and machines.
+
+    Values are read and written as plain strings: a cache that pickles would run what somebody
+    else wrote there.
+    """
+
+    KEY_PREFIX = "auth0_mfa:"
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def get(self, name: str) -> str | None:
+        with _outage():
+            value = self._redis.get(self.KEY_PREFIX + name)
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else None
+
+    def put(self, name: str, value: str, ttl: int) -> None:
+        with _outage():
+            self._redis.set(self.KEY_PREFIX + name, value, ex=max(1, ttl))
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        lock = self._redis.lock(
+            f"{self.KEY_PREFIX}lock:{name}", timeout=LOCK_TTL, blocking_timeout=LOCK_WAIT
+        )
+        with _outage():
+            taken = lock.acquire()
+        if not taken:
+            raise Auth0UnavailableError(retry_after=1)
+        try:
+            yield
+        finally:
+            self._give_back(lock)
+
+    @staticmethod
+    def _give_back(lock: AbstractContextManager[object]) -> None:
+        from redis.exceptions import LockError, RedisError
+
+        try:
+            lock.release()  # type: ignore[attr-defined]  # redis.lock.Lock is untyped
+        except (LockError, RedisError):
+            # It has expired or Redis is gone: either way the lock is not ours any more.
+            return
+
+
+@contextmanager
+def _outage() -> Iterator[None]:
+    from redis.exceptions import RedisError
+
+    try:
+        yield
+    except RedisError:
+        raise Auth0UnavailableError() from None
+
+
+def _redis(uri: str) -> Redis:
+    try:
+        from redis import Redis
+    except ImportError:
+        raise ConfigurationError(
+            [
+                "AUTH0_STATE_URI names Redis, but its client is not installed: "
+                'pip install "flask-auth0-mfa[redis]".'
+            ]
+        ) from None
+    return Redis.from_url(uri, socket_connect_timeout=2, socket_timeout=5)

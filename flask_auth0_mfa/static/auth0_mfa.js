@@ -1,0 +1,118 @@
+/* Small improvements; every page works without this file. Texts come from data attributes. */
+(() => {
+  "use strict";
+
+  const STILL_WAITING_MS = 30000;
+  const MAX_NETWORK_ERRORS = 3;
+
+  const announce = (text) => {
+    document.querySelector("[role=status]").textContent = text;
+  };
+
+  /* A double click must not spend a code twice. A page that the browser restores from its
+     back-forward cache comes back with its buttons as they were left, hence pageshow. */
+  const sent = new Set();
+  document.addEventListener("submit", ({ target }) => {
+    for (const button of target.querySelectorAll("button")) {
+      button.disabled = true;
+      sent.add(button);
+    }
+  });
+  window.addEventListener("pageshow", () => {
+    for (const button of sent) button.disabled = false;
+    sent.clear();
+  });
+
+  /* The server refuses to send again too soon; here the button only says so. */
+  for (const hint of document.querySelectorAll("[data-wait]")) {
+    const button = hint.parentElement.querySelector("button");
+    button.disabled = true;
+    setTimeout(() => {
+      button.disabled = false;
+      hint.hidden = true;
+    }, Number(hint.dataset.wait) * 1000);
+  }
+
+  if (navigator.clipboard) {
+    for (const button of document.querySelectorAll("[data-copy]")) {
+      button.hidden = false;
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        announce(button.dataset.copied);
+      });
+    }
+  }
+
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
+
+  /* Ask whether the request was approved on the phone, at the pace the server sets. */
+  const poll = (form) => {
+    let interval = Number(form.dataset.interval);
+    let networkErrors = 0;
+    let timer = 0;
+    let asking = false;
+    let stopped = false;
+
+    const schedule = () => {
+      clearTimeout(timer);
+      timer = setTimeout(ask, interval * 1000);
+    };
+
+    const follow = async (answer) => {
+      if (answer.status === 202) {
+        interval = Number((await answer.json()).interval) || interval;
+        return schedule();
+      }
+      stopped = true;
+      if (answer.status === 200) {
+        announce(form.dataset.approved);
+        const target = new URL((await answer.json()).redirect_to || location.href, location.href);
+        /* The waiting page must not stay in the history, and nothing leads to another site. */
+        if (target.origin === location.origin) return location.replace(target);
+      }
+      return location.reload();
+    };
+
+    const ask = async () => {
+      if (stopped || asking || document.hidden) return;
+      asking = true;
+      try {
+        await follow(await fetch(form.action, {
+          method: "POST",
+          headers: { Accept: "application/json" },
+          body: new URLSearchParams(new FormData(form)),
+          redirect: "manual",
+        }));
+        networkErrors = 0;
+      } catch {
+        networkErrors += 1;
+        if (networkErrors < MAX_NETWORK_ERRORS) schedule();
+        else announce(form.dataset.offline);
+      } finally {
+        asking = false;
+      }
+    };
+
+    form.addEventListener("submit", () => { stopped = true; });
+    /* People come back from the app on the same phone: ask at once, pause while away. */
+    document.addEventListener("visibilitychange", ask);
+    window.addEventListener("pageshow", ({ persisted }) => {
+      if (persisted) {
+        stopped = false;
+        ask();
+      }
+    });
+    setTimeout(() => {
+      const hints = document.getElementById("still-waiting");
+      if (stopped || !hints.hidden) return;
+      hints.hidden = false;
+      announce(form.dataset.stillWaiting);
+    }, STILL_WAITING_MS);
+    document.querySelector(".mfa-waiting").hidden = false;
+    schedule();
+  };
+  for (const form of document.querySelectorAll("[data-poll]")) poll(form);
+})();

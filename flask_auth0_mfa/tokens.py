@@ -1,0 +1,168 @@
+"""What we read from Auth0's JWTs: the ID token, fully checked, and the access token's audience.
+
+Checks of the ID token: OpenID Connect Core section 3.1.3.7, with asymmetric signatures only.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
+
+from .errors import Auth0UnavailableError
+
+ALGORITHMS = ("RS256", "PS256", "ES256")
+#: Claims that belong to the protocol and say nothing about the user.
+PROTOCOL_CLAIMS = frozenset(
+    {"iss", "aud", "azp", "iat", "exp", "nbf", "nonce", "at_hash", "c_hash", "s_hash"}
+)
+KEYS_TTL = 600
+#: An unknown key id makes us fetch the keys again, but not more often than this (seconds).
+KEYS_PAUSE = 10
+LEEWAY = 60
+
+
+class InvalidTokenError(ValueError):
+    """The token is not what the tenant signs for this application and user."""
+
+
+class SigningKeys:
+    """The tenant's public keys, kept for a while and fetched anew when one is unknown.
+
+    :param fetch: returns the JWKS document; raises when the tenant cannot be reached.
+    """
+
+    def __init__(self, fetch: Callable[[], dict[str, Any]], clock: Callable[[], float]) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: KeySet | None = None
+        self._fetched_at = 0.0
+
+    def current(self) -> KeySet:
+        """Return the keys, fetching them when there are none or they are old."""
+        with self._lock:
+            if self._keys is None:
+                self._renew()
+            elif not self._is_younger_than(KEYS_TTL):
+                # Old keys are better than none while the tenant cannot be reached.
+                with suppress(Auth0UnavailableError, InvalidTokenError):
+                    self._renew()
+            return self._known()
+
+    def renewed(self) -> KeySet:
+        """Return the keys after a look for new ones, at most one every few seconds."""
+        with self._lock:
+            if not self._is_younger_than(KEYS_PAUSE):
+                self._renew()
+            return self._known()
+
+    def _is_younger_than(self, seconds: int) -> bool:
+        # A clock that went back counts as old.
+        return 0 <= self._clock() - self._fetched_at < seconds
+
+    def _renew(self) -> None:
+        try:
+            self._keys = KeySet.import_key_set(self._fetch())  # type: ignore[arg-type]  # checked by it
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            raise InvalidTokenError("the tenant's keys are malformed") from None
+        self._fetched_at = self._clock()
+
+    def _known(self) -> KeySet:
+        if self._keys is None:
+            raise InvalidTokenError("the tenant's keys are not known")
+        return self._keys
+
+
+class IdTokenVerifier:
+    """Checks ID tokens of one issuer for one client."""
+
+    def __init__(
+        self, keys: SigningKeys, issuer: str, client_id: str, clock: Callable[[], float]
+    ) -> None:
+        self.keys = keys
+        self._issuer = issuer
+        self._client_id = client_id
+        self._clock = clock
+
+    def verify(self, id_token: str, *, subject: str | None = None) -> dict[str, Any]:
+        """Return the claims of a valid ID token.
+
+        :param subject: the ``sub`` that the token must have.
+
+        Raises :class:`InvalidTokenError`.
+        """
+        claims = self._decode(id_token).claims
+        self.check(claims, subject=subject)
+        return dict(claims)
+
+    def check(self, claims: dict[str, Any], *, subject: str | None = None) -> None:
+        """Check claims whose signature was verified; raises :class:`InvalidTokenError`."""
+        now = self._clock()
+        audiences = _audiences(claims.get("aud"))
+        rules = (
+            ("iss", claims.get("iss") == self._issuer),
+            ("aud", self._client_id in audiences),
+            ("azp", claims.get("azp", self._client_id) == self._client_id),
+            ("azp", len(audiences) < 2 or "azp" in claims),
+            ("exp", _is_number(claims.get("exp")) and claims["exp"] + LEEWAY > now),
+            ("iat", _is_number(claims.get("iat")) and claims["iat"] - LEEWAY <= now),
+            ("sub", isinstance(claims.get("sub"), str) and claims["sub"] != ""),
+            ("sub", subject is None or claims.get("sub") == subject),
+        )
+        for claim, holds in rules:
+            if not holds:
+                raise InvalidTokenError(f"the ID token's {claim} is not acceptable")
+
+    def _decode(self, id_token: str) -> jwt.Token:
+        try:
+            try:
+                return jwt.decode(id_token, self.keys.current(), algorithms=ALGORITHMS)
+            except InvalidKeyIdError:
+                return jwt.decode(id_token, self.keys.renewed(), algorithms=ALGORITHMS)
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            raise InvalidTokenError("the ID token is malformed or not signed by us") from None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _audiences(value: object) -> frozenset[str]:
+    if isinstance(value, str):
+        return frozenset({value})
+    if isinstance(value, list):
+        return frozenset(one for one in value if isinstance(one, str))
+    return frozenset()
+
+
+def access_token_claims(access_token: str) -> dict[str, Any]:
+    """Return the claims of a JWT access token; empty for an opaque or malformed one.
+
+    The signature is not checked: the token came straight from the token endpoint, and the API
+    that it is for checks it. Auth0 answers a refresh for an audience outside its policy with 200
+    and a token for another audience; the claims are how we notice.
+    """
+    parts = access_token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        claims = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def is_for(access_token: str, audience: str, subject: str | None) -> bool:
+    """Tell whether a JWT access token names that audience, and no other user."""
+    claims = access_token_claims(access_token)
+    same_user = subject is None or claims.get("sub", subject) == subject
+    return audience in _audiences(claims.get("aud")) and same_user

@@ -1,0 +1,90 @@
+"""The routes: one line each, with the module that answers it.
+
+=================================== ==================== =========================================
+route                               module               what it does
+=================================== ==================== =========================================
+``GET  /login``                     :mod:`.login`        to Universal Login
+``GET  /callback``                  :mod:`.login`        back from it
+``GET  /logout``                    :mod:`.login`        ends the session here and at Auth0
+``GET  /profile``                   :mod:`.login`        claims of the user, JSON
+``GET  /mfa/challenge``             :mod:`.stepup`       choose a method, or enter a code
+``POST /mfa/challenge``             both                 start a challenge
+``POST /mfa/verify``                both                 check the code
+``POST /mfa/restart``               :mod:`.stepup`       start a timed-out check again
+``GET  /mfa/authenticators``        :mod:`.api`          the user's methods, JSON
+=================================== ==================== =========================================
+
+Where people and programs share a route, :mod:`.stepup` answers forms and :mod:`.api` JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, request
+
+from ..config import Settings
+from ..errors import Auth0MFAError
+from ..pages import BLUEPRINT, set_no_store
+from ..responses import error_response, is_program_call
+from . import api, login, stepup
+
+#: No request to the blueprint needs more, in bytes.
+MAX_CONTENT_LENGTH = 64 * 1024
+
+
+def build_blueprint(settings: Settings) -> Blueprint:
+    """Return the blueprint with all routes under ``AUTH0_MFA_URL_PREFIX``."""
+    blueprint = Blueprint(
+        BLUEPRINT,
+        "flask_auth0_mfa",
+        url_prefix=settings.mfa_url_prefix,
+        template_folder="templates",
+        static_folder="static",
+        static_url_path="/mfa/static",
+    )
+    for rule, name, view, methods in (
+        ("/login", "login", login.login, ["GET"]),
+        ("/callback", "callback", login.callback, ["GET"]),
+        ("/logout", "logout", login.logout, ["GET"]),
+        ("/profile", "profile", login.profile, ["GET"]),
+        ("/mfa/challenge", "challenge", stepup.challenge, ["GET"]),
+        ("/mfa/challenge", "start", _by_side(stepup.start, api.start), ["POST"]),
+        ("/mfa/verify", "verify", _by_side(stepup.verify, api.verify), ["POST"]),
+        ("/mfa/restart", "restart", stepup.restart, ["POST"]),
+        ("/mfa/authenticators", "authenticators", api.authenticators, ["GET"]),
+    ):
+        blueprint.add_url_rule(rule, name, view, methods=methods)
+    blueprint.register_error_handler(Auth0MFAError, error_response)
+    blueprint.url_value_preprocessor(_prepare)
+    blueprint.after_request(_no_store)
+    return blueprint
+
+
+def _by_side(for_people: Callable[[], Any], for_programs: Callable[[], Any]) -> Callable[[], Any]:
+    def view() -> Any:
+        return for_programs() if is_program_call() else for_people()
+
+    return view
+
+
+def _prepare(endpoint: str | None, values: dict[str, Any] | None) -> None:  # noqa: ARG001 - Flask's signature
+    request.max_content_length = MAX_CONTENT_LENGTH
+    _leave_csrf_to_us(current_app)
+
+
+def _leave_csrf_to_us(app: Flask) -> None:
+    """Exempt our forms from the application's CSRFProtect: they have a token of their own.
+
+    Done when a request comes, before any ``before_request`` function: the application may set up
+    its protection after us.
+    """
+    protection = app.extensions.get("csrf")
+    if protection is not None:
+        protection.exempt(app.blueprints[BLUEPRINT])
+
+
+def _no_store(response: Response) -> Response:
+    is_static = request.endpoint == f"{BLUEPRINT}.static"
+    return response if is_static else set_no_store(response)

@@ -1,0 +1,258 @@
+"""Login and logout by Universal Login (OpenID Connect authorization code flow with PKCE).
+
+The protocol is Authlib's: state, nonce, code exchange, ID token. What a login means for the
+session is :mod:`flask_auth0_mfa.signin`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+from authlib.common.security import generate_token
+from authlib.integrations.base_client import MismatchingStateError, OAuthError
+from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from flask import Flask, jsonify, request, url_for
+from flask import session as flask_session
+from joserfc.errors import JoseError
+from werkzeug.wrappers import Response
+
+from ..client import Auth0Client, token_response
+from ..config import Settings
+from ..errors import (
+    AccessDeniedError,
+    Auth0MFAError,
+    Auth0ResponseError,
+    Auth0UnavailableError,
+    InvalidRequestError,
+    LoginRequiredError,
+    StepUpUnavailableError,
+)
+from ..i18n import gettext
+from ..models import Auth0Session, scope_set
+from ..pages import BLUEPRINT, Action, home_url, own_page
+from ..responses import error_page, see_other, wants_json
+from ..sealing import LOGIN, SealBrokenError, Sealer, SealExpiredError
+from ..services import services
+from ..sessions import auth0_session
+from ..signin import has_multifactor
+from ..tokens import InvalidTokenError, SigningKeys
+
+logger = logging.getLogger("flask_auth0_mfa")
+
+#: Asks Universal Login for a second factor (Auth0's value, from the PAPE policy of OpenID).
+MULTI_FACTOR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
+#: Clocks of Auth0 and of this machine may differ by this, in seconds.
+LEEWAY = 60
+
+
+def build_oauth(
+    app: Flask, settings: Settings, client: Auth0Client, keys: SigningKeys
+) -> FlaskOAuth2App:
+    """Return Authlib's client of the tenant.
+
+    Endpoints come from the configured domain alone (SEC-58), so no discovery is needed.
+    """
+
+    class TenantSession(OAuth2Session):  # type: ignore[misc]  # Authlib is untyped
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(default_timeout=settings.timeout, **kwargs)
+            client.share_transport(self)
+
+    class TenantApp(FlaskOAuth2App):  # type: ignore[misc]
+        client_cls = TenantSession
+
+        def fetch_jwk_set(self, force: bool = False) -> Any:
+            found = keys.renewed() if force else keys.current()
+            return found.as_dict(private=False)
+
+    has_secret = settings.client_assertion_signing_key is None
+    oauth = OAuth()
+    oauth.init_app(app)
+    return oauth.register(
+        "auth0",
+        client_cls=TenantApp,
+        client_id=settings.client_id,
+        client_secret=settings.client_secret if has_secret else None,
+        authorize_url=f"{settings.base_url}/authorize",
+        access_token_url=f"{settings.base_url}/oauth/token",
+        issuer=settings.issuer,
+        id_token_signing_alg_values_supported=["RS256", "PS256", "ES256"],
+        client_kwargs={
+            "scope": settings.scope,
+            "token_endpoint_auth_method": "client_secret_post" if has_secret else "none",
+        },
+    )
+
+
+def login() -> Response:
+    """Send the user to Universal Login (``GET /authorize``)."""
+    found = services()
+    with auth0_session() as session:
+        ticket = _ticket(found.sealer, session)
+        params = _authorize_params(found.settings, session, ticket)
+    return_to = own_page(request.args.get("return_to"))
+    if ticket is not None:
+        return_to = own_page(ticket.get("return_to"))
+    code_verifier = generate_token(48)
+    redirect_uri = url_for(f"{BLUEPRINT}.callback", _external=True)
+    authorization = found.oauth.create_authorization_url(
+        redirect_uri,
+        code_challenge=create_s256_code_challenge(code_verifier),
+        code_challenge_method="S256",
+        **params,
+    )
+    found.oauth.save_authorize_data(
+        state=authorization["state"],
+        nonce=authorization["nonce"],
+        code_verifier=code_verifier,
+        redirect_uri=redirect_uri,
+        return_to=return_to,
+        step_up=ticket and {"audience": ticket["audience"], "max_age": ticket["max_age"]},
+    )
+    return see_other(authorization["url"])
+
+
+def _ticket(sealer: Sealer, session: Auth0Session) -> dict[str, Any] | None:
+    """Return what a guard asks of this login; a ticket of another session counts for nothing."""
+    try:
+        ticket = sealer.open(LOGIN, request.args.get("ticket", ""))
+    except (SealBrokenError, SealExpiredError):
+        return None
+    return ticket if ticket.get("sid") in session.sids else None
+
+
+def _authorize_params(
+    settings: Settings, session: Auth0Session, ticket: dict[str, Any] | None
+) -> dict[str, Any]:
+    params: dict[str, Any] = dict(settings.authorize_params)
+    if settings.audience is not None:
+        params["audience"] = settings.audience
+    if ticket is None:
+        return params
+    scope = scope_set(settings.scope) | scope_set(ticket.get("scope"))
+    if session.refresh_token is not None:
+        # This login is for one access token; the refresh token of the session stays.
+        scope -= {"offline_access"}
+    return params | {
+        "audience": ticket["audience"],
+        "scope": " ".join(sorted(scope | {"openid"})),
+        "acr_values": MULTI_FACTOR,
+        "max_age": str(ticket["max_age"]),
+    }
+
+
+def callback() -> Response:
+    """Finish the login: exchange the code, check the ID token, begin the session."""
+    found = services()
+    state = request.args.get("state", "")
+    begun = found.oauth.framework.get_state_data(flask_session, state) or {}
+    try:
+        token = _exchanged()
+        claims = dict(token["userinfo"])
+        found.sign_in.verifier.check(claims)
+        response = token_response(token)
+    except (Auth0MFAError, InvalidTokenError, JoseError, OAuthError, KeyError) as error:
+        return _login_failed(error)
+    step_up = begun.get("step_up") or {}
+    with auth0_session() as session:
+        if session.user is not None and session.user.get("sub") != claims["sub"]:
+            # Another user: nothing of the old session is carried over, the application's own
+            # data included.
+            flask_session.clear()
+            found.sign_in.forget(session)
+        found.sign_in.sign_in(session, response, claims, audience=step_up.get("audience"))
+        if step_up and not _proves_step_up(claims, step_up, session):
+            return _answer(StepUpUnavailableError(), session)
+    return see_other(own_page(begun.get("return_to")) or home_url())
+
+
+def _exchanged() -> dict[str, Any]:
+    found = services()
+    # The client's own assertion, where it uses one in place of a secret.
+    credentials = found.client.credentials()
+    extra = {k: v for k, v in credentials.items() if k.startswith("client_assertion")}
+    try:
+        token: dict[str, Any] = found.oauth.authorize_access_token(**extra)
+    except requests.RequestException as error:
+        logger.warning("The code exchange with Auth0 failed: %s", type(error).__name__)
+        raise Auth0UnavailableError() from None
+    return token
+
+
+def _proves_step_up(claims: dict[str, Any], step_up: dict[str, Any], session: Auth0Session) -> bool:
+    """Tell whether Universal Login did what the guard asked for."""
+    now = services().clock()
+    authenticated_at = claims.get("auth_time")
+    # Auth0 says "mfa" right after its challenge only; where it also says when, that counts too.
+    is_fresh = (
+        not isinstance(authenticated_at, (int, float))
+        or authenticated_at + step_up["max_age"] + LEEWAY > now
+    )
+    has_token = session.token_for(step_up["audience"], None, now) is not None
+    return has_multifactor(claims) and is_fresh and has_token
+
+
+def _login_failed(error: Exception) -> Response:
+    """Answer a login that did not come through; Auth0's own words are never shown (SEC-36)."""
+    if isinstance(error, Auth0MFAError):
+        meaning: Auth0MFAError = error
+    elif isinstance(error, MismatchingStateError):
+        meaning = InvalidRequestError("This login was not started here, or was finished before.")
+    elif isinstance(error, OAuthError) and error.error == "access_denied":
+        meaning = AccessDeniedError()
+    else:
+        logger.warning("A login failed: %s", type(error).__name__)
+        meaning = InvalidRequestError("The login could not be completed. Start it again.")
+    with auth0_session() as session:
+        return _answer(meaning, session)
+
+
+def _answer(error: Auth0MFAError, session: Auth0Session) -> Response:
+    if wants_json():
+        response = jsonify(error.to_dict())
+        response.status_code = error.status
+        return response
+    again = Action(gettext("Sign in again"), url_for(f"{BLUEPRINT}.login"), primary=True)
+    back = Action(gettext("Go back"), home_url())
+    return error_page(error, session, actions=(again, back))
+
+
+def logout() -> Response:
+    """End the session here and at Auth0, and revoke the refresh token."""
+    found = services()
+    with auth0_session() as session:
+        user = session.user or {}
+        refresh_token = found.sign_in.sign_out(session)
+    flask_session.clear()
+    if refresh_token is not None:
+        # The user is logged out here in any case; Auth0 lets the token lapse by itself.
+        with suppress(Auth0MFAError, Auth0ResponseError):
+            found.client.revoke(refresh_token)
+    return see_other(_logout_url(found.client, found.settings, user))
+
+
+def _logout_url(client: Auth0Client, settings: Settings, user: dict[str, Any]) -> str:
+    home = request.url_root
+    endpoint = client.end_session_endpoint()
+    if endpoint is None:
+        query = {"client_id": settings.client_id, "returnTo": home}
+        return f"{settings.base_url}/v2/logout?{urlencode(query)}"
+    query = {"client_id": settings.client_id, "post_logout_redirect_uri": home}
+    if isinstance(user.get("sid"), str):
+        # In place of an ID token, which the session does not keep; without it Auth0 asks.
+        query["logout_hint"] = user["sid"]
+    return f"{endpoint}?{urlencode(query)}"
+
+
+def profile() -> Response:
+    """Return the claims of the signed-in user."""
+    with auth0_session() as session:
+        if session.user is None:
+            raise LoginRequiredError()
+        return jsonify(session.user)
