@@ -209,7 +209,7 @@ KEYS: Mapping[str, Key] = {
     "stepup_trust_tenant": Key(_flag, False),
     "mfa_url_prefix": Key(_prefix, "/auth"),
     "mfa_verify_limit": Key(_limit, "10 per 15 minutes; 30 per day"),
-    "mfa_verify_context_limit": Key(_limit, "5 per hour"),
+    "mfa_verify_context_limit": Key(_limit, "5 per 5 minutes"),
     "mfa_verify_address_limit": Key(_limit, "30 per 15 minutes"),
     "mfa_recovery_limit": Key(_limit, "5 per hour"),
     "mfa_send_limit": Key(_limit, "5 per 10 minutes"),

@@ -152,7 +152,7 @@ def _check_login() -> None:
 
 def _check_step_up(wanted: StepUpRequest) -> None:
     with auth0_session() as session:
-        services().step_up.require(session, _with_target(wanted))
+        services().tokens.require(session, _with_target(wanted))
 
 
 def _with_target(wanted: StepUpRequest) -> StepUpRequest:

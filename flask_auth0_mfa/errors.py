@@ -171,6 +171,8 @@ class MfaVerifyError(MfaCallError):
         super().__init__(error_description)
         #: How many codes may still be tried before the limit; ``None`` when it is not known.
         self.attempts_left = attempts_left
+        #: The limit that this try filled up, so that there is no next one.
+        self.limit: RateLimitedError | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "attempts_left": self.attempts_left}
@@ -285,6 +287,27 @@ class RateLimitedError(Auth0MFAError):
     status = 429
     retry_after = 60
     description = "Too many tries. Wait before you try again."
+
+    def __init__(
+        self,
+        error_description: str | None = None,
+        *,
+        retry_after: int | None = None,
+        limits: Sequence[str] = (),
+    ) -> None:
+        super().__init__(error_description, retry_after=retry_after)
+        #: Which of our limits it was (``user``, ``context``, ``send``, …); empty for Auth0's.
+        self.limits = frozenset(limits)
+
+    @property
+    def is_about_sending(self) -> bool:
+        """Tell whether too many messages were asked for, rather than codes tried."""
+        return bool(self.limits) and self.limits <= {"send", "send-context"}
+
+    @property
+    def is_about_context(self) -> bool:
+        """Tell whether starting the check again is all that is needed."""
+        return self.limits == {"context"}
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "retry_after": self.retry_after}

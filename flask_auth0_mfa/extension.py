@@ -15,10 +15,18 @@ from werkzeug.local import LocalProxy
 
 from .client import Auth0Client, token_response
 from .config import load_settings
-from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError
-from .flows import Proof, StepUpFlow
+from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError, LoginRequiredError
+from .flows import (
+    ChallengeFlow,
+    ContextFlow,
+    EnrollmentFlow,
+    Parts,
+    Proof,
+    TokenFlow,
+    VerificationFlow,
+)
 from .limits import build_limits
-from .models import AccessToken, Authenticator, Challenge, StepUpRequest, TokenResponse
+from .models import AccessToken, Authenticator, Challenge, Enrollment, StepUpRequest, TokenResponse
 from .refresh import TokenFamily
 from .responses import error_response, return_to_page
 from .sealing import Sealer
@@ -79,14 +87,20 @@ class Auth0MFA:
         keys = SigningKeys(client.jwks, clock)
         verifier = IdTokenVerifier(keys, settings.issuer, settings.client_id, clock)
         family = TokenFamily(client, state, sealer, clock)
+        parts = Parts(settings, client, sealer, state, family, verifier, clock, sender=app)
+        contexts = ContextFlow(parts)
+        tokens = TokenFlow(parts, contexts)
+        challenges = ChallengeFlow(parts, contexts)
         return Services(
             settings=settings,
             client=client,
             sealer=sealer,
-            step_up=StepUpFlow(
-                settings, client, sealer, state, family, verifier, clock, sender=app
-            ),
-            sign_in=SignInFlow(settings, verifier, clock, sender=app),
+            contexts=contexts,
+            tokens=tokens,
+            challenges=challenges,
+            verification=VerificationFlow(parts, contexts, tokens, challenges),
+            enrollment=EnrollmentFlow(parts, contexts),
+            sign_in=SignInFlow(settings, sealer, state, verifier, clock, sender=app),
             limits=build_limits(settings, sealer, sender=app),
             oauth=build_oauth(app, settings, client, keys),
             clock=clock,
@@ -123,7 +137,7 @@ class Auth0MFA:
         """
         request = StepUpRequest(audience, scope, return_to=return_to_page())
         with auth0_session() as session:
-            return services().step_up.access_token(session, request, refresh=refresh)
+            return services().tokens.access_token(session, request, refresh=refresh)
 
     # -- the MFA API -------------------------------------------------------------------------
 
@@ -134,8 +148,8 @@ class Auth0MFA:
         """
         found = services()
         with auth0_session() as session:
-            context = found.step_up.context_for_token(session, mfa_token)
-            return list(found.step_up.authenticators(session, context).usable)
+            context = found.contexts.for_token(session, mfa_token)
+            return list(found.challenges.listed(session, context).usable)
 
     def challenge(
         self,
@@ -151,12 +165,38 @@ class Auth0MFA:
         """
         found = services()
         with auth0_session() as session:
-            context = found.step_up.context_for_token(session, mfa_token)
-            context = found.step_up.authenticators(session, context)
-            chosen = found.step_up.pick(context, authenticator_id, challenge_type)
-            context = found.start(session, context, chosen)
-            opened = found.step_up.open_challenge(context, chosen)
+            context = found.contexts.for_token(session, mfa_token)
+            context = found.challenges.listed(session, context)
+            chosen = found.challenges.pick(context, authenticator_id, challenge_type)
+            context = found.start_challenge(session, context, chosen)
+            opened = found.challenges.open_one(context, chosen)
             return opened or Challenge(chosen.method, chosen.method, chosen.id)
+
+    def enroll(
+        self,
+        mfa_token: str,
+        factor: str,
+        *,
+        phone_number: str | None = None,
+        email: str | None = None,
+    ) -> Enrollment:
+        """Begin to enroll a first authenticator; the first code, by :meth:`verify`, confirms it.
+
+        :param factor: ``otp``, ``push``, ``sms``, ``voice`` or ``email``.
+        :param phone_number: E.164, for ``sms`` and ``voice``.
+
+        Raises :class:`LoginRequiredError` unless the login is at most five minutes old.
+        """
+        found = services()
+        with auth0_session() as session:
+            context = found.contexts.for_token(session, mfa_token)
+            context = found.challenges.listed(session, context)
+            if not found.enrollment.is_fresh(session):
+                raise LoginRequiredError("Log in again before you add a method.")
+            context = found.start_enrollment(
+                session, context, factor, phone_number=phone_number, email=email
+            )
+            return cast(Enrollment, context.enrollment)
 
     def verify(
         self,
@@ -176,7 +216,7 @@ class Auth0MFA:
         proof = Proof(otp, oob_code, binding_code, recovery_code)
         found = services()
         with auth0_session() as session:
-            context = found.step_up.context_for_token(session, mfa_token)
+            context = found.contexts.for_token(session, mfa_token)
             return found.verify(session, context, proof)
 
     def complete_mfa_challenge(self, mfa_token: str, code: str) -> TokenResponse:
@@ -189,8 +229,8 @@ class Auth0MFA:
             raise InvalidRequestError("code must be a string.")
         found = services()
         with auth0_session() as session:
-            context = found.step_up.context_for_token(session, mfa_token)
-            return found.verify(session, context, found.step_up.proof_for_code(context, code))
+            context = found.contexts.for_token(session, mfa_token)
+            return found.verify(session, context, found.verification.proof_for_code(context, code))
 
     # -- an application's own login ----------------------------------------------------------
 

@@ -26,6 +26,8 @@ _FACTORS = {
     "push-notification": "push",
     "recovery-code": "recovery-code",
 }
+#: The factors that we know how to do.
+KNOWN = frozenset(_FACTORS.values()) | {"oob"}
 _CHANNELS = {"sms": "sms", "voice": "voice", "email": "email", "auth0": "push"}
 _OUT_OF_BAND = frozenset({"phone", "email", "push"})
 

@@ -7,6 +7,7 @@ rotation and lives as long as the check can be started again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -120,6 +121,41 @@ class SavedForm(ContextForm):
     """Says that the new recovery code was saved."""
 
     saved = BooleanField()
+
+    def validate_saved(self, field: Field) -> None:
+        if not field.data:
+            raise ValidationError(gettext("Say that you have saved the code, then continue."))
+
+
+class EnrollForm(ContextForm):
+    """One method to add."""
+
+    method = HiddenField()
+
+
+class PhoneForm(EnrollForm):
+    """Asks for the number that codes are sent to."""
+
+    phone_number = StringField()
+
+    def validate_phone_number(self, field: Field) -> None:
+        number = "".join(one for one in field.data or "" if one not in " ()-./\u00a0")
+        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+            raise ValidationError(
+                gettext("Enter the number with its country code, for example +44 7700 900123.")
+            )
+        field.data = number
+
+
+class EmailForm(EnrollForm):
+    """Asks for the address that codes are sent to."""
+
+    email = StringField()
+
+    def validate_email(self, field: Field) -> None:
+        field.data = (field.data or "").strip()
+        if not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,255}", field.data):
+            raise ValidationError(gettext("Enter an e-mail address, for example ana@example.com."))
 
 
 def code_problem(kind: CodeKind, error: CodeFormatError) -> str:

@@ -112,6 +112,12 @@ class Limits:
             ]
         self._refuse(full, user_id)
 
+    def refusal(self, buckets: list[Bucket]) -> RateLimitedError | None:
+        """Return the error of the buckets that are full now, or ``None``."""
+        with _storage():
+            full = [(b, i) for b in buckets for i in b.items if self._stats(b, i)[1] <= 0]
+        return self._refused(full) if full else None
+
     def remaining(self, buckets: list[Bucket]) -> int:
         """Return how many events fit before the first bucket is full."""
         with _storage():
@@ -145,9 +151,14 @@ class Limits:
     def _refuse(self, full: list[tuple[Bucket, RateLimitItem]], user_id: str) -> None:
         if not full:
             return
-        for name in sorted({bucket.name for bucket, _ in full}):
+        error = self._refused(full)
+        for name in sorted(error.limits):
             signals.rate_limited.send(self.sender, limit=name, user_id=user_id)
-        raise RateLimitedError(retry_after=max(1, self._longest_wait(full)))
+        raise error
+
+    def _refused(self, full: list[tuple[Bucket, RateLimitItem]]) -> RateLimitedError:
+        names = [bucket.name for bucket, _ in full]
+        return RateLimitedError(retry_after=max(1, self._longest_wait(full)), limits=names)
 
     def _longest_wait(self, full: list[tuple[Bucket, RateLimitItem]]) -> int:
         with _storage():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any
 
 from . import factors
@@ -118,6 +118,18 @@ class Enrollment:
     oob_code: str | None = field(default=None, repr=False)
     binding_method: str | None = None
 
+    @property
+    def method(self) -> str:
+        """The method in our own words."""
+        return factors.method_of(self.authenticator_type, self.oob_channel)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that Auth0 gave, under its names."""
+        fields = {name: value for name, value in asdict(self).items() if value}
+        if self.recovery_codes:
+            fields["recovery_codes"] = list(self.recovery_codes)
+        return fields
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -143,6 +155,11 @@ class StepUpTarget:
     chosen: str | None = None
     #: The new recovery code, kept until the user says that it is saved.
     recovery_code: str | None = field(default=None, repr=False)
+
+    @property
+    def request(self) -> StepUpRequest:
+        """What was asked for."""
+        return _request_of(self)
 
 
 @dataclass(frozen=True)
@@ -176,8 +193,12 @@ class MfaContext:
     methods: tuple[str, ...] | None = None
     authenticators: tuple[Authenticator, ...] | None = None
     challenge: Challenge | None = None
+    #: A first authenticator that waits for its first code.
+    enrollment: Enrollment | None = None
     #: The authenticator whose page is shown; choosing another one leaves ``challenge`` open.
     chosen: str | None = None
+    #: The user declined the push; its page says so until something else is chosen.
+    declined: bool = False
     attempts: int = 0
     chain: int = 0
 
@@ -190,6 +211,11 @@ class MfaContext:
     def id(self) -> str:
         """The context's id in page addresses."""
         return context_id(self.hash)
+
+    @property
+    def request(self) -> StepUpRequest:
+        """What was asked for."""
+        return _request_of(self)
 
     def required_types(self, kind: str) -> tuple[str, ...]:
         """Return the types that the tenant names under ``challenge`` or ``enroll``."""
@@ -241,6 +267,8 @@ class Auth0Session:
     #: Earlier values of ``sid`` whose contexts stay usable, each until a moment.
     previous_sids: dict[str, int] = field(default_factory=dict)
     created_at: int = 0
+    #: Names this login through all its session ids, so that a logout can end it everywhere.
+    login_id: str | None = None
     contexts: dict[str, MfaContext] = field(default_factory=dict)
     targets: dict[str, StepUpTarget] = field(default_factory=dict)
 
@@ -370,7 +398,8 @@ class Auth0Session:
             "sid": self.sid,
             "previous_sids": dict(self.previous_sids),
             "created_at": self.created_at,
-            "mfa_context": {key: _plain(context) for key, context in self.contexts.items()},
+            "login_id": self.login_id,
+            "mfa_context": {key: _context_to_dict(c) for key, c in self.contexts.items()},
             "targets": {key: _plain(target) for key, target in self.targets.items()},
         }
 
@@ -399,13 +428,36 @@ class Auth0Session:
             sid=content["sid"],
             previous_sids=dict(content["previous_sids"]),
             created_at=content["created_at"],
+            login_id=content["login_id"],
             contexts={k: _context_from_dict(c) for k, c in content["mfa_context"].items()},
             targets={k: _target_from_dict(t) for k, t in content["targets"].items()},
         )
 
 
-def _plain(value: MfaContext | StepUpTarget) -> dict[str, Any]:
+def _request_of(source: StepUpTarget | MfaContext) -> StepUpRequest:
+    return StepUpRequest(
+        audience=source.audience,
+        scope=source.scope,
+        reason=source.reason,
+        methods=source.methods,
+        return_to=source.return_to,
+    )
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Return a dataclass as plain types, without what is empty."""
     return {key: item for key, item in asdict(value).items() if item is not None}
+
+
+def _context_to_dict(context: MfaContext) -> dict[str, Any]:
+    content = _plain(context)
+    if context.authenticators is not None:
+        # Rows rather than objects: this is the longest part of a context in a cookie.
+        content["authenticators"] = [list(astuple(one)) for one in context.authenticators]
+    for part in ("challenge", "enrollment"):
+        if part in content:
+            content[part] = _plain(getattr(context, part))
+    return content
 
 
 def _token_to_dict(token: AccessToken) -> dict[str, Any]:
@@ -431,9 +483,12 @@ def _context_from_dict(entry: Mapping[str, Any]) -> MfaContext:
     if (methods := fields.get("methods")) is not None:
         fields["methods"] = tuple(methods)
     if (listed := fields.get("authenticators")) is not None:
-        fields["authenticators"] = tuple(Authenticator(**one) for one in listed)
+        fields["authenticators"] = tuple(Authenticator(*one) for one in listed)
     if (challenge := fields.get("challenge")) is not None:
         fields["challenge"] = Challenge(**challenge)
+    if (enrollment := fields.get("enrollment")) is not None:
+        codes = tuple(enrollment["recovery_codes"])
+        fields["enrollment"] = Enrollment(**{**enrollment, "recovery_codes": codes})
     return MfaContext(**fields)
 
 

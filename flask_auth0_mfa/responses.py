@@ -143,8 +143,8 @@ def error_page(
     """Return the page of an error: what happened, and what to do next."""
     text = _text(error)
     wait_text = None
-    if isinstance(error, RateLimitedError) and error.retry_after is not None:
-        wait_text = gettext("You can try again in %(time)s.", time=duration(error.retry_after))
+    if isinstance(error, RateLimitedError) and not error.is_about_context:
+        wait_text = gettext("You can try again in %(time)s.", time=duration(error.retry_after or 1))
     response = render_page(
         "message.html",
         session,
@@ -161,6 +161,18 @@ def error_page(
 
 
 def _text(error: Auth0MFAError) -> Text:
+    if isinstance(error, RateLimitedError) and error.is_about_sending:
+        return Text(
+            "warning",
+            gettext("Wait before the next message"),
+            (gettext("We have sent one already. It can take a minute to arrive."),),
+        )
+    if isinstance(error, RateLimitedError) and error.is_about_context:
+        return Text(
+            "warning",
+            gettext("Too many wrong codes"),
+            (gettext("Start this check again. You are still signed in."),),
+        )
     for kind, text in _texts().items():
         if isinstance(error, kind):
             return text

@@ -11,7 +11,14 @@ from flask import current_app, has_request_context, request
 from .client import Auth0Client
 from .config import Settings
 from .errors import MfaRequiredError, MfaVerifyError
-from .flows import Proof, StepUpFlow
+from .flows import (
+    ChallengeFlow,
+    ContextFlow,
+    EnrollmentFlow,
+    Proof,
+    TokenFlow,
+    VerificationFlow,
+)
 from .limits import Limits
 from .models import Auth0Session, Authenticator, MfaContext, TokenResponse
 from .sealing import Sealer
@@ -27,7 +34,11 @@ class Services:
     settings: Settings
     client: Auth0Client
     sealer: Sealer
-    step_up: StepUpFlow
+    contexts: ContextFlow
+    tokens: TokenFlow
+    challenges: ChallengeFlow
+    verification: VerificationFlow
+    enrollment: EnrollmentFlow
     sign_in: SignInFlow
     limits: Limits
     #: Authlib's client of the tenant.
@@ -36,7 +47,7 @@ class Services:
     #: The :class:`~flask_auth0_mfa.Auth0MFA` that built this.
     facade: Any
 
-    def start(
+    def start_challenge(
         self,
         session: Auth0Session,
         context: MfaContext,
@@ -46,33 +57,61 @@ class Services:
     ) -> MfaContext:
         """Check the limits, then start a challenge; the only way to a message or a push.
 
-        Raises what :meth:`StepUpFlow.challenge` raises, and :class:`RateLimitedError`.
+        Raises what :meth:`ChallengeFlow.start` raises, and :class:`RateLimitedError`.
         """
-        if self.step_up.will_send(context, chosen, resend=resend):
+        if self.challenges.will_send(context, chosen, resend=resend):
             user_id = str((session.user or {}).get("sub"))
             self.limits.count(self.limits.send_buckets(user_id, context.hash), user_id)
-        return self.step_up.challenge(session, context, chosen, resend=resend)
+        return self.challenges.start(session, context, chosen, resend=resend)
+
+    def start_enrollment(
+        self,
+        session: Auth0Session,
+        context: MfaContext,
+        method: str,
+        *,
+        phone_number: str | None = None,
+        email: str | None = None,
+    ) -> MfaContext:
+        """Check the limits, then begin to enroll a first factor.
+
+        Raises what :meth:`EnrollmentFlow.start` raises, and :class:`RateLimitedError`.
+        """
+        user_id = str((session.user or {}).get("sub"))
+        self.limits.count(self.limits.enroll_buckets(user_id), user_id)
+        return self.enrollment.start(
+            session, context, method, phone_number=phone_number, email=email
+        )
+
+    def poll(self, session: Auth0Session, context: MfaContext) -> TokenResponse:
+        """Check the limits, then ask whether the push was answered.
+
+        Raises what :meth:`VerificationFlow.poll` raises.
+        """
+        user_id = str((session.user or {}).get("sub"))
+        self.limits.check(self.limits.poll_buckets(context.hash), user_id)
+        return self.verification.poll(session, context)
 
     def verify(self, session: Auth0Session, context: MfaContext, proof: Proof) -> TokenResponse:
         """Check the limits, then prove the second factor; the only way to a grant.
 
-        Raises what :meth:`StepUpFlow.verify` raises, and :class:`RateLimitedError`.
+        Raises what :meth:`VerificationFlow.verify` raises, and :class:`RateLimitedError`.
         """
         proof = proof.cleaned()
         if proof.is_push:
-            return self.step_up.verify(session, context, proof)
+            return self.verification.verify(session, context, proof)
         user_id = str((session.user or {}).get("sub"))
-        buckets = self.limits.verify_buckets(
-            user_id, context.hash, recovery=proof.recovery_code is not None
-        )
+        is_recovery = proof.recovery_code is not None
+        buckets = self.limits.verify_buckets(user_id, context.hash, recovery=is_recovery)
         address = self.limits.address_bucket(_remote_address())
         self.limits.check([address], user_id)
         self.limits.count(buckets, user_id)
         try:
-            response = self.step_up.verify(session, context, proof)
+            response = self.verification.verify(session, context, proof)
         except MfaVerifyError as error:
             self.limits.hit(address)
             error.attempts_left = self.limits.remaining(buckets)
+            error.limit = self.limits.refusal(buckets)
             raise
         except MfaRequiredError:
             # This code was right; the tenant wants another factor after it.

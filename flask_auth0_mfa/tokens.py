@@ -27,6 +27,9 @@ KEYS_TTL = 600
 #: An unknown key id makes us fetch the keys again, but not more often than this (seconds).
 KEYS_PAUSE = 10
 LEEWAY = 60
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+#: A logout token older than this is not taken, in seconds.
+LOGOUT_TOKEN_TTL = 300
 
 
 class InvalidTokenError(ValueError):
@@ -120,6 +123,28 @@ class IdTokenVerifier:
         for claim, holds in rules:
             if not holds:
                 raise InvalidTokenError(f"the ID token's {claim} is not acceptable")
+
+    def verify_logout_token(self, logout_token: str) -> dict[str, Any]:
+        """Return the claims of a valid logout token (OpenID Connect Back-Channel Logout 2.6).
+
+        Raises :class:`InvalidTokenError`.
+        """
+        claims = self._decode(logout_token).claims
+        now = self._clock()
+        events = claims.get("events")
+        rules = (
+            ("iss", claims.get("iss") == self._issuer),
+            ("aud", self._client_id in _audiences(claims.get("aud"))),
+            ("iat", _is_number(claims.get("iat")) and abs(claims["iat"] - now) < LOGOUT_TOKEN_TTL),
+            ("exp", not _is_number(claims.get("exp")) or claims["exp"] + LEEWAY > now),
+            ("events", isinstance(events, dict) and LOGOUT_EVENT in events),
+            ("nonce", "nonce" not in claims),
+            ("sub", isinstance(claims.get("sub"), str) or isinstance(claims.get("sid"), str)),
+        )
+        for claim, holds in rules:
+            if not holds:
+                raise InvalidTokenError(f"the logout token's {claim} is not acceptable")
+        return dict(claims)
 
     def _decode(self, id_token: str) -> jwt.Token:
         try:

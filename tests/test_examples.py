@@ -9,109 +9,244 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
-from xml.etree.ElementTree import Element
+from typing import Any
 
-import html5lib
 import pytest
 import requests
 from flask import Flask
-from flask.testing import FlaskClient
 
 from examples.bank import create_app
 from examples.bank.ledger import InsufficientFundsError, Ledger
-from flask_auth0_mfa.emulator import Tenant, serve
+from flask_auth0_mfa.emulator import Tenant
+
+from .visitor import Page, Visitor
 
 ROOT = Path(__file__).parent.parent
-BANK = "http://localhost"
-
-
-class Page:
-    """What a visitor sees: an answer with its address and its forms."""
-
-    def __init__(self, url: str, status: int, html: str) -> None:
-        self.url = url
-        self.status = status
-        self.root: Element = html5lib.parse(html, namespaceHTMLElements=False)
-
-    @property
-    def path(self) -> str:
-        """The path of the page's address."""
-        return urlsplit(self.url).path
-
-    @property
-    def text(self) -> str:
-        """The text of the page, with single spaces."""
-        return " ".join("".join(self.root.find("body").itertext()).split())
-
-    def form(self, field: str) -> tuple[str, dict[str, str]]:
-        """Return address and fields of the first form that has ``field``."""
-        for form in self.root.iter("form"):
-            fields = {
-                tag.get("name", ""): tag.get("value", "")
-                for tag in form.iter()
-                if tag.tag in ("input", "select", "button") and tag.get("name")
-            }
-            if field in fields:
-                return urljoin(self.url, form.get("action", "")), fields
-        raise AssertionError(f"no form with {field}: {self.text}")
-
-
-class Visitor:
-    """A browser without JavaScript: the bank in process, the tenant over its socket."""
-
-    def __init__(self, app: Flask) -> None:
-        self.bank: FlaskClient = app.test_client()
-        self.tenant = requests.Session()
-
-    def get(self, url: str) -> Page:
-        """Go to the address and follow every redirect."""
-        return self._go("GET", urljoin(BANK, url), None)
-
-    def submit(self, page: Page, **values: str) -> Page:
-        """Fill in the form that has the first of these fields, and send it."""
-        url, fields = page.form(next(iter(values)))
-        return self._go("POST", url, fields | values)
-
-    def log_in(self, email: str = "ana@example.com") -> Page:
-        """Log in with the demo's password."""
-        page = self.get("/auth/login?return_to=/accounts")
-        return self.submit(page, username=email, password="demo")
-
-    def _go(self, method: str, url: str, form: dict[str, str] | None) -> Page:
-        for _ in range(12):
-            if url.startswith(f"{BANK}/"):
-                answer = self.bank.open(
-                    url, method=method, data=form, headers={"Accept": "text/html"}
-                )
-                status, html, target = answer.status_code, answer.text, answer.location
-            else:
-                reply = self.tenant.request(
-                    method, url, data=form, allow_redirects=False, timeout=10
-                )
-                status, html, target = reply.status_code, reply.text, reply.headers.get("Location")
-            if not 300 <= status < 400:
-                return Page(url, status, html)
-            method, url, form = "GET", urljoin(url, target), None
-        raise AssertionError(f"redirects do not end: {url}")
-
-
-@pytest.fixture(scope="module")
-def tenant() -> Iterator[Tenant]:
-    """A local tenant on a free port."""
-    with serve(Tenant(), port=0) as server:
-        yield server
+EVERYDAY = "1000 4821"
 
 
 @pytest.fixture
-def app(tenant) -> Flask:
-    """A bank of its own for each test, with the tenant as it starts."""
-    tenant.tenant.reset()
-    return create_app({"AUTH0_DOMAIN": tenant.url, "SECRET_KEY": "for tests", "TESTING": True})
+def app(tenant: Tenant, tenant_server: Any) -> Flask:
+    """The bank, in place of the application that other tests use."""
+    return create_app({"AUTH0_DOMAIN": tenant_server.url, "SECRET_KEY": "a key for tests only"})
 
 
 @pytest.fixture
-def visitor(app) -> Visitor:
-    """Somebody who has not logged in."""
-    return Visitor(app)
+def verified(ana: Visitor, tenant: Tenant) -> Page:
+    """Ana's form for a transfer, which she sees after a second check."""
+    return ana.step_up("/transfer", tenant.current_otp("ana@example.com"))
+
+
+class TestPages:
+    """What the bank shows to whom."""
+
+    def test_home_is_public(self, visitor):
+        """Anybody sees the home page, with a way to log in."""
+        page = visitor.get("/")
+        assert page.status == 200
+        assert page.link("Log in").endswith("/auth/login?return_to=/accounts")
+
+    def test_header_shows_who_is_logged_in(self, ana):
+        """Who is logged in sees so on every page, with a way to log out."""
+        page = ana.get("/")
+        assert "Logged in as Ana" in page.text
+        assert page.link("Log out").endswith("/auth/logout")
+
+    def test_accounts_need_a_login(self, visitor):
+        """Somebody unknown who asks for the accounts lands on the tenant's login page."""
+        page = visitor.get("/accounts")
+        assert "password" in page.forms()[0][1]
+        page = visitor.press(page, "password", username="ana@example.com", password="demo")
+        assert page.path == "/accounts"
+        assert "€2,480.50" in page.text
+
+    def test_logging_out(self, ana):
+        """After logging out the bank does not know the visitor any more."""
+        ana.get(ana.get("/").link("Log out"))
+        assert "Logged in as" not in ana.get("/").text
+
+    def test_branch_needs_two_checks(self, ana, tenant):
+        """The administration opens after a code and then a message."""
+        page = ana.step_up("/admin", tenant.current_otp("ana@example.com"))
+        assert page.path == "/auth/mfa/challenge"
+        if "code" not in page.forms()[0][1]:
+            page = ana.press(page, "Text message")
+        page = ana.press(page, "code", code=tenant.last_message("ana@example.com").code)
+        assert page.path == "/admin"
+        assert "You passed two checks" in page.text
+
+    def test_api_that_its_tenant_does_not_protect(self, ana):
+        """A tenant that does not ask for a second factor does not open the page."""
+        page = ana.get("/open")
+        assert page.status == 403
+        assert "You see this page because" not in page.text
+
+
+class TestTransfer:
+    """Moving money."""
+
+    def test_needs_a_second_check(self, ana):
+        """The form is not shown on a login alone, and the check says why."""
+        page = ana.get("/transfer")
+        assert page.path == "/auth/mfa/challenge"
+        assert "To move money we need a second check." in page.text
+
+    def test_moves_money(self, ana, verified):
+        """The receipt and the accounts show what has moved."""
+        receipt = ana.press(verified, "payee", account=EVERYDAY, payee="Ben", amount="80.50")
+        assert re.fullmatch(r"/transfer/[0-9A-F]{8}", receipt.path)
+        assert "€80.50" in receipt.text
+        assert "€2,400.00" in ana.get("/accounts").text
+
+    def test_sending_the_form_needs_the_check_too(self, ana):
+        """A POST on a login alone moves nothing and leads to the check."""
+        form = {"account": EVERYDAY, "payee": "Eve", "amount": "80.50"}
+        answer = ana.client.post("/transfer", data=form, headers={"Accept": "text/html"})
+        assert "/auth/mfa/challenge" in answer.location
+        assert "€2,480.50" in ana.get("/accounts").text
+
+    def test_form_from_elsewhere_moves_nothing(self, ana, verified):
+        """Without the CSRF token of the form nothing moves, even right after a check."""
+        assert verified.path == "/transfer"
+        form = {"account": EVERYDAY, "payee": "Eve", "amount": "80.50"}
+        answer = ana.client.post("/transfer", data=form, headers={"Accept": "text/html"})
+        assert "open for too long" in answer.text
+        assert "€2,480.50" in ana.get("/accounts").text
+
+    @pytest.mark.parametrize(
+        ("amount", "problem"),
+        [
+            ("", "Enter an amount"),
+            ("0", "Enter 0.01 to"),
+            ("-5", "Enter 0.01 to"),
+            ("NaN", "Enter 0.01 to"),
+            ("Infinity", "Enter 0.01 to"),
+            ("five", "Not a valid decimal value"),
+            ("2480.51", "not that much money"),
+        ],
+    )
+    def test_wrong_amount(self, ana, verified, amount, problem):
+        """The form comes back with what is wrong, and the amount as it was typed."""
+        page = ana.press(verified, "payee", account=EVERYDAY, payee="Ben", amount=amount)
+        assert page.title.startswith("Error:")
+        assert problem in page.text
+        assert page.form("payee")[1]["amount"] == amount
+
+    def test_receipt_of_somebody_else(self, app, ana, verified):
+        """Ben does not find Ana's receipt."""
+        receipt = ana.press(verified, "payee", account=EVERYDAY, payee="Ben", amount="1")
+        ben = Visitor(app)
+        ben.log_in("ben@example.com")
+        assert ben.get(receipt.url).status == 404
+
+
+class TestBalance:
+    """The JSON endpoint."""
+
+    def test_program_is_told_where_to_go(self, ana):
+        """Without a second check it answers 403 and names the page of the check."""
+        answer = ana.mfa_required("/api/balance")
+        assert "/auth/mfa/challenge?context=" in answer["challenge_url"]
+
+    def test_balance(self, ana, tenant):
+        """After the check it answers with the sum of the accounts."""
+        ana.step_up("/api/balance", tenant.current_otp("ana@example.com"))
+        assert ana.json("GET", "/api/balance").json == {"balance": "14780.50", "currency": "EUR"}
+
+
+def test_more_than_there_is_stays_in_the_account():
+    """A transfer over the balance is refused and changes nothing."""
+    ledger = Ledger()
+    customer = ledger.customer("auth0|ana")
+    with pytest.raises(InsufficientFundsError):
+        ledger.transfer(customer, EVERYDAY, "Ben", 2_480_51)
+    assert customer.accounts[EVERYDAY].balance == 2_480_50
+    assert customer.transfers == {}
+
+
+class TestDemo:
+    """``make demo``, whose recipe is ``python -m examples.bank.demo``."""
+
+    def test_says_where_to_go_and_as_whom(self):
+        """Both servers answer once the addresses are printed, and Ctrl-C stops them."""
+        bank, tenant = free_port(), free_port()
+        with demo(DEMO_PORT=bank, TENANT_PORT=tenant) as process:
+            text = read_until(process, "Ctrl-C")
+            assert f"http://localhost:{bank}\n" in text
+            assert "ana@example.com" in text
+            assert f"http://localhost:{tenant}" in text
+            login = requests.get(f"http://localhost:{bank}/accounts", timeout=10)
+            assert login.url.startswith(f"http://localhost:{tenant}/")
+            assert requests.get(f"http://localhost:{tenant}/", timeout=10).ok
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == 0
+
+    @pytest.mark.parametrize("variable", ["DEMO_PORT", "TENANT_PORT"])
+    def test_port_in_use(self, variable):
+        """A port that is taken is named in one sentence, with what to do."""
+        ports = {"DEMO_PORT": free_port(), "TENANT_PORT": free_port()}
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            ports[variable] = other.getsockname()[1]
+            with demo(**ports) as process:
+                text = process.communicate(timeout=20)[0]
+        assert process.returncode == 1
+        assert text == (
+            f"Port {ports[variable]} is in use by another program. "
+            f"Choose another one: make demo {variable}={ports[variable] + 1}\n"
+        )
+
+    def test_with_a_real_tenant(self):
+        """With a tenant named it starts none, and says which addresses to allow there."""
+        bank = free_port()
+        real = {"AUTH0_DOMAIN": "example.eu.auth0.com", "AUTH0_CLIENT_ID": "id"}
+        with demo(DEMO_PORT=bank, AUTH0_CLIENT_SECRET="unused", **real) as process:
+            text = read_until(process, "Ctrl-C")
+        assert "example.eu.auth0.com" in text
+        assert f"http://localhost:{bank}/auth/callback" in text
+        assert "ana@example.com" not in text
+
+    def test_with_half_a_real_tenant(self):
+        """A setting that is missing is named, without a traceback."""
+        with demo(DEMO_PORT=free_port(), AUTH0_DOMAIN="example.eu.auth0.com") as process:
+            text = process.communicate(timeout=20)[0]
+        assert process.returncode == 1
+        assert "AUTH0_CLIENT_ID" in text
+        assert "Traceback" not in text
+
+
+@contextmanager
+def demo(**variables: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start the demo with its output in a pipe, and end it."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("AUTH0_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "examples.bank.demo"],
+        cwd=ROOT,
+        env={**clean, **{key: str(value) for key, value in variables.items()}},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """Return what the process prints, up to and with the line that has these words."""
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            break
+    return "".join(lines)
+
+
+def free_port() -> int:
+    """Return a port that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port

@@ -34,7 +34,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(config)
 
     # This line adds everything below /auth: login, logout, and the pages of the second check.
-    Auth0MFA(app)
+    # Their colours are in templates/auth0_mfa/base.html, which goes over the extension's own.
+    Auth0MFA(app, mfa_service_name="Harbour Bank")
 
     app.extensions["ledger"] = Ledger()
     app.add_template_filter(format_money, "money")

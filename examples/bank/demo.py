@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 from contextlib import ExitStack
@@ -42,6 +43,9 @@ Ctrl-C stops it.
 
 def main() -> None:
     """Serve until Ctrl-C; a taken port or a wrong setting ends it with a sentence."""
+    # Also where a shell started this in the background, which makes it deaf to Ctrl-C.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     # Werkzeug would log every request, and callbacks carry a code in their address.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     port = free_port("DEMO_PORT", 5000)

@@ -126,8 +126,9 @@ def ledger() -> Ledger:
 
 
 def customer() -> Customer:
-    """Return the customer who is logged in."""
-    return ledger().customer(current_auth0.user["sub"])
+    """Return the customer who is logged in; the guards see to it that there is one."""
+    user = current_auth0.user or abort(401)
+    return ledger().customer(user["sub"])
 
 
 def format_money(cents: int) -> str:

@@ -13,11 +13,13 @@ from .configuration import Configuration, InvalidConfiguration, person
 from .faults import ConnectionDropped
 from .server import RemoteRefused, serve
 from .tenant import Tenant
+from .totp import MissingExtra
 
 __all__ = [
     "Configuration",
     "ConnectionDropped",
     "InvalidConfiguration",
+    "MissingExtra",
     "RemoteRefused",
     "Tenant",
     "create_app",

@@ -11,6 +11,7 @@ from .configuration import Configuration, InvalidConfiguration
 from .server import RemoteRefused, RunningServer, listen
 from .tenant import Tenant
 from .tls import make_tls
+from .totp import MissingExtra
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -19,7 +20,7 @@ def run(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="auth0-tenant-") as directory:
         try:
             server = _listen(options, Path(directory))
-        except (InvalidConfiguration, RemoteRefused) as error:
+        except (InvalidConfiguration, MissingExtra, RemoteRefused) as error:
             return _fail(str(error))
         except OSError as error:
             return _fail(
@@ -27,12 +28,9 @@ def run(arguments: list[str] | None = None) -> int:
                 "choose another address with --host and --port."
             )
         print(_welcome(server), flush=True)
-        try:
-            server.http.serve_forever()
-        except KeyboardInterrupt:
-            print("The local tenant has stopped.", flush=True)
-        finally:
-            server.http.server_close()
+        # Werkzeug's loop takes Ctrl-C as its regular end, and closes the server.
+        server.http.serve_forever()
+        print("The local tenant has stopped.", flush=True)
     return 0
 
 

@@ -11,12 +11,8 @@ from typing import Any, TypeVar
 
 from .clients import Api, Client, RefreshTokenSettings
 from .policy import Action
+from .totp import MissingExtra
 from .users import FACTORS, Authenticator, User, new_id, new_recovery_code
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 T = TypeVar("T")
 
@@ -129,12 +125,23 @@ class Configuration:
     advertise_end_session: bool = True
     free_tier: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        if unknown := self.factors - set(FACTORS):
+            names = ", ".join(sorted(unknown))
+            raise InvalidConfiguration(f"factors: {names} is none of {', '.join(FACTORS)}.")
+        if self.mfa_policy not in ("never", "always"):
+            raise InvalidConfiguration(
+                f"mfa_policy is 'never' or 'always', not {self.mfa_policy!r}."
+            )
+
     @classmethod
     def from_toml(cls, path: Path) -> Configuration:
         """Read a tenant file; raises InvalidConfiguration with a sentence that says what to do."""
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            content = _read_toml(path)
+        # TOMLDecodeError and UnicodeDecodeError are ValueErrors.
+        except (OSError, ValueError) as error:
             raise InvalidConfiguration(f"{path} cannot be read as TOML: {error}.") from error
         return cls.from_mapping(content)
 
@@ -149,7 +156,7 @@ class Configuration:
         settings: dict[str, Any] = {}
         for name, value in content.items():
             if name in builders:
-                settings[name] = tuple(builders[name](table) for table in value)
+                settings[name] = tuple(builders[name](table) for table in _tables(name, value))
             elif name == "actions":
                 settings[name] = tuple(_import_action(target) for target in value)
             elif name == "factors":
@@ -157,6 +164,23 @@ class Configuration:
             else:
                 settings[name] = _frozen(value)
         return _build(cls, settings)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        try:
+            import tomli as tomllib
+        except ModuleNotFoundError:
+            raise MissingExtra("tomli") from None
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _tables(name: str, value: object) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+        raise InvalidConfiguration(f"{name} must be tables: [[{name}]].")
+    return value
 
 
 def _user(table: Mapping[str, Any]) -> User:
@@ -174,7 +198,10 @@ def _client(table: Mapping[str, Any]) -> Client:
 
 def _refresh_token(table: Mapping[str, Any]) -> RefreshTokenSettings:
     # Auth0's own shape: "policies" is a list of {"audience", "scope"}.
-    policies = {p["audience"]: tuple(p.get("scope", ())) for p in table.get("policies", ())}
+    try:
+        policies = {p["audience"]: tuple(p.get("scope", ())) for p in table.get("policies", ())}
+    except KeyError as error:
+        raise InvalidConfiguration(f"Each policy of a client needs {error}.") from error
     return _build(RefreshTokenSettings, {**table, "policies": policies})
 
 

@@ -9,12 +9,12 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import segno
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2 import OAuth2Error
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
@@ -31,6 +31,7 @@ from .users import Authenticator, User
 #: Cookies are shared between the ports of one host, so the name has to be ours alone.
 COOKIE = "auth0_emulator"
 _SESSION = "session"
+_LOGIN = "login"
 
 pages = Blueprint("login", __name__)
 
@@ -47,9 +48,10 @@ class Session:
 
 @dataclass
 class Login:
-    """An authorization request on its way to a code."""
+    """An authorization request on its way to a code; ``state`` is its sealed id in the pages."""
 
     id: str
+    state: str
     oauth: CodeGrant
     client: Client
     expires_at: float
@@ -89,12 +91,7 @@ def authorize() -> Response:
         oauth: CodeGrant = server().get_consent_grant()
     except OAuth2Error as error:
         return _refuse_request(error)
-    login = Login(
-        secrets.token_urlsafe(24),
-        oauth,
-        oauth.request.client,
-        tenant().clock.now() + tenant().configuration.login_ttl,
-    )
+    login = _begin(oauth)
     try:
         _check_parameters(login.query)
     except Refused as refusal:
@@ -105,7 +102,17 @@ def authorize() -> Response:
         return _authenticated(login, session)
     if login.query.get("prompt") == "none":
         return to_callback_with_error(login, Refused(400, "login_required", "Login required"))
-    return redirect(url_for("login.log_in", state=login.id))
+    return redirect(url_for("login.log_in", state=login.state))
+
+
+def _begin(oauth: CodeGrant) -> Login:
+    login_id = secrets.token_urlsafe(16)
+    expires_at = tenant().clock.now() + tenant().configuration.login_ttl
+    # The way back travels in the handle, so that a login which is over can still end there.
+    query = oauth.request.args
+    content = json.dumps([login_id, query["redirect_uri"], query.get("state")])
+    state = tenant().sealer.seal(_LOGIN, Handle(content, expires_at))
+    return Login(login_id, state, oauth, oauth.request.client, expires_at)
 
 
 def _refuse_request(error: OAuth2Error) -> Response:
@@ -144,28 +151,30 @@ def _must_log_in(login: Login, session: Session) -> bool:
 def to_callback_with_error(login: Login, refusal: OAuth2Error) -> Response:
     """End the login at the callback with ``error`` and ``error_description``."""
     tenant().logins.drop(login.id)
+    query = login.query
+    return _redirect_with_error(query["redirect_uri"], query.get("state"), refusal)
+
+
+def _redirect_with_error(redirect_uri: str, state: str | None, refusal: OAuth2Error) -> Response:
     parameters = [("error", refusal.error), ("error_description", refusal.description)]
-    if state := login.query.get("state"):
+    if state:
         parameters.append(("state", state))
-    return redirect(add_params_to_uri(login.query["redirect_uri"], parameters))
+    return redirect(add_params_to_uri(redirect_uri, parameters))
 
 
 # The password -------------------------------------------------------------------------------------
 
 
 @pages.get("/u/login")
-def log_in() -> Response | str:
+def log_in() -> str:
     """Show the login form."""
-    login = _login_of_request()
-    return _login_page(login) if login else _error_page("This login is over. Start it again.")
+    return _login_page(_login_of_request())
 
 
 @pages.post("/u/login")
 def submit_password() -> Response:
     """Check e-mail and password, or let the user decline."""
     login = _login_of_request()
-    if login is None:
-        return _error_page("This login is over. Start it again.")
     if request.form.get("decision") == "cancel":
         refusal = Refused(403, "access_denied", "User did not authorize the request")
         return to_callback_with_error(login, refusal)
@@ -181,9 +190,21 @@ def submit_password() -> Response:
     return _authenticated(login, session)
 
 
-def _login_of_request() -> Login | None:
-    login: Login | None = tenant().logins.get(request.values.get("state", ""))
-    return login
+def _login_of_request() -> Login:
+    try:
+        handle = tenant().sealer.open(_LOGIN, request.values.get("state", ""))
+    except Malformed:
+        _abandon()
+    login_id, redirect_uri, state = json.loads(handle.key)
+    if handle.expires_at <= tenant().clock.now():
+        refusal = Refused(400, "invalid_request", "The login took too long. Start it again.")
+        abort(_redirect_with_error(redirect_uri, state, refusal))
+    login: Login | None = tenant().logins.get(login_id)
+    return login or _abandon()
+
+
+def _abandon() -> NoReturn:
+    abort(_error_page("This login is over. Start it again."))
 
 
 def _login_page(login: Login, *, error: bool = False) -> str:
@@ -199,7 +220,7 @@ def _login_page(login: Login, *, error: bool = False) -> str:
 def _authenticated(login: Login, session: Session) -> Response:
     user = tenant().user_of(session.sub)
     if user is None or user.deleted:
-        return redirect(url_for("login.log_in", state=login.id))
+        return redirect(url_for("login.log_in", state=login.state))
     login.session = session
     login.flow = _flow_of(login, user)
     return _go_on(login)
@@ -237,7 +258,7 @@ def _go_on(login: Login) -> Response:
         _interrupt(login, flow, step)
     except Refused as refusal:
         return to_callback_with_error(login, refusal)
-    return _keep_session(redirect(url_for("login.show_mfa", state=login.id)), login.session)
+    return _keep_session(redirect(url_for("login.show_mfa", state=login.state)), login.session)
 
 
 def _required(value: Any) -> Any:
@@ -295,11 +316,11 @@ def _begin_enrollment(login: Login, step: Step) -> None:
 
 
 @pages.get("/u/mfa")
-def show_mfa() -> Response | str:
+def show_mfa() -> str:
     """Show the choice of factors, the form for a code, or an enrollment."""
     login = _login_of_request()
-    if login is None or login.transaction is None:
-        return _error_page("This login is over. Start it again.")
+    if login.transaction is None:
+        _abandon()
     return _mfa_page(login)
 
 
@@ -307,12 +328,12 @@ def show_mfa() -> Response | str:
 def submit_mfa() -> Response:
     """Take a choice of factor, or check what the user proves."""
     login = _login_of_request()
-    if login is None or login.transaction is None:
-        return _error_page("This login is over. Start it again.")
+    if login.transaction is None:
+        _abandon()
     try:
         if "authenticator_id" in request.form:
             _choose(login, request.form["authenticator_id"])
-            return redirect(url_for("login.show_mfa", state=login.id))
+            return redirect(url_for("login.show_mfa", state=login.state))
         _prove(login, request.form.get("code", "").replace(" ", ""))
     except Refused as refusal:
         return Response(_mfa_page(login, refusal), refusal.status_code, mimetype="text/html")
@@ -348,8 +369,8 @@ def _after_proof(login: Login) -> Response:
 def keep_recovery_code() -> Response:
     """Go on when the user has seen the new recovery code."""
     login = _login_of_request()
-    if login is None or login.flow is None or not login.flow.passed:
-        return _error_page("This login is over. Start it again.")
+    if login.flow is None or not login.flow.new_recovery_code:
+        _abandon()
     login.flow.new_recovery_code = None
     return _go_on(login)
 

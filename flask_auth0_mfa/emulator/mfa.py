@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import pyotp
-
 from . import limits
 from .clients import Client
 from .policy import Flow, Step
@@ -22,6 +20,7 @@ from .refusals import Refused, invalid_request, missing
 from .sealing import MFA_TOKEN_LENGTH, OOB_CODE_LENGTH, Handle, Malformed
 from .tenant import MfaTransaction, OobChallenge, Push, Tenant
 from .tokens import Bearer
+from .totp import new_secret, step_of
 from .users import (
     CHANNELS,
     Authenticator,
@@ -242,8 +241,9 @@ def _requested_kind(body: Mapping[str, Any]) -> str:
     types, channels = body.get("authenticator_types"), body.get("oob_channels")
     if types is None:
         raise missing("authenticator_types")
-    if types == ["otp"]:
-        return "otp"
+    # auth0-auth-js has a type of its own for e-mail.
+    if types in (["otp"], ["email"]):
+        return str(types[0])
     if types == ["oob"] and isinstance(channels, list) and len(channels) == 1:
         channel = channels[0]
         if channel in CHANNELS:
@@ -261,7 +261,7 @@ def _enroll(
 
 
 def _associate_otp(tenant: Tenant, transaction: MfaTransaction) -> dict[str, Any]:
-    authenticator = _enroll(transaction, "otp", secret=pyotp.random_base32())
+    authenticator = _enroll(transaction, "otp", secret=new_secret())
     uri = otpauth_uri(
         transaction.flow.user.email, tenant.configuration.name, str(authenticator.secret)
     )
@@ -317,8 +317,8 @@ def check_otp(tenant: Tenant, transaction: MfaTransaction, otp: str) -> None:
     user = transaction.flow.user
     tenant.limits.check(limits.OTP_FAILURES, user.sub)
     for authenticator in user.authenticators:
-        if authenticator.kind == "otp" and _usable(transaction, authenticator):
-            step = authenticator.accepts_otp(otp, tenant.clock.now())
+        if authenticator.secret and _usable(transaction, authenticator):
+            step = step_of(authenticator.secret, otp, tenant.clock.now())
             if step is not None and _unused(tenant, user, step):
                 return _passed(tenant, transaction, authenticator)
     tenant.limits.take(limits.OTP_FAILURES, user.sub)
@@ -427,7 +427,7 @@ def _confirm(user: User, authenticator: Authenticator) -> None:
         user.authenticators.append(twin_of(authenticator))
     if authenticator.kind == "auth0":
         # The Guardian app that was enrolled for pushes also shows codes.
-        user.enroll("otp", secret=pyotp.random_base32(), active=True)
+        user.enroll("otp", secret=new_secret(), active=True)
     for other in user.authenticators:
         if other.kind == "recovery-code":
             other.active = True

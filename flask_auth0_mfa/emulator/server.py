@@ -23,6 +23,8 @@ from .tls import Tls, make_tls
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _IDLE_TIMEOUT = 60
+#: Seconds within which a server that is told to stop takes notice.
+_POLL_INTERVAL = 0.02
 
 
 class RemoteRefused(ValueError):
@@ -163,7 +165,12 @@ def serve(
     with tempfile.TemporaryDirectory() if tls else nullcontext() as directory:
         made = make_tls(Path(directory)) if directory else None
         server = listen(tenant or Tenant(), host=host, port=port, tls=made)
-        loop = threading.Thread(target=server.http.serve_forever, name="auth0-tenant", daemon=True)
+        loop = threading.Thread(
+            target=server.http.serve_forever,
+            kwargs={"poll_interval": _POLL_INTERVAL},
+            name="auth0-tenant",
+            daemon=True,
+        )
         loop.start()
         try:
             yield server

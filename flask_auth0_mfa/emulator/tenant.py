@@ -19,6 +19,7 @@ from .limits import Limits
 from .policy import Flow, Policy, Step, default_actions
 from .sealing import Sealer
 from .store import Store
+from .totp import require_pyotp
 from .users import User
 
 _CALLS_KEPT = 10_000
@@ -121,6 +122,7 @@ class Tenant:
         url: str = "http://localhost:4400",
         clock: Clock | None = None,
     ) -> None:
+        require_pyotp()
         self.configuration = configuration or Configuration()
         self.url = url
         self.clock = clock or Clock()

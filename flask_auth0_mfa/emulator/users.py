@@ -8,7 +8,7 @@ import string
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-import pyotp
+from .totp import code_at
 
 #: Factor types in the order in which ``mfa_requirements`` lists them.
 FACTORS = ("otp", "phone", "email", "push-notification", "recovery-code")
@@ -19,7 +19,6 @@ CHANNELS = ("sms", "voice", "email", "auth0")
 _TYPES = {"sms": "phone", "voice": "phone", "email": "email", "auth0": "push-notification"}
 _PREFIXES = {"otp": "totp", "auth0": "push"}
 _ALPHANUMERIC = string.ascii_letters + string.digits
-_STEP = 30
 
 
 @dataclass
@@ -65,17 +64,6 @@ class Authenticator:
             entry["name"] = mask(self.address)
         return entry
 
-    def accepts_otp(self, code: str, at: float) -> int | None:
-        """Return the time step whose code this is: the current, previous or next, else None."""
-        if not self.secret:
-            return None
-        totp = pyotp.TOTP(self.secret)
-        for step in (0, -1, 1):
-            moment = int(at) + step * _STEP
-            if moment >= 0 and secrets.compare_digest(totp.at(moment).encode(), code.encode()):
-                return moment // _STEP
-        return None
-
 
 @dataclass
 class User:
@@ -116,7 +104,7 @@ class User:
     def current_otp(self, at: float) -> str | None:
         """Return the TOTP code of this moment, or None when no TOTP is enrolled or pending."""
         keys = [a.secret for a in self.authenticators if a.secret]
-        return pyotp.TOTP(keys[0]).at(int(at)) if keys else None
+        return code_at(keys[0], at) if keys else None
 
     def enroll(
         self, kind: str, *, address: str | None = None, secret: str | None = None, active: bool

@@ -3,7 +3,7 @@
   "use strict";
 
   const STILL_WAITING_MS = 30000;
-  const MAX_NETWORK_ERRORS = 3;
+  const MAX_FAILURES = 3;
 
   const announce = (text) => {
     document.querySelector("[role=status]").textContent = text;
@@ -51,7 +51,7 @@
   /* Ask whether the request was approved on the phone, at the pace the server sets. */
   const poll = (form) => {
     let interval = Number(form.dataset.interval);
-    let networkErrors = 0;
+    let failures = 0;
     let timer = 0;
     let asking = false;
     let stopped = false;
@@ -62,6 +62,7 @@
     };
 
     const follow = async (answer) => {
+      if (answer.status === 429 || answer.status >= 500) throw new Error("later");
       if (answer.status === 202) {
         interval = Number((await answer.json()).interval) || interval;
         return schedule();
@@ -86,10 +87,10 @@
           body: new URLSearchParams(new FormData(form)),
           redirect: "manual",
         }));
-        networkErrors = 0;
+        failures = 0;
       } catch {
-        networkErrors += 1;
-        if (networkErrors < MAX_NETWORK_ERRORS) schedule();
+        failures += 1;
+        if (failures < MAX_FAILURES) schedule();
         else announce(form.dataset.offline);
       } finally {
         asking = false;

@@ -6,15 +6,24 @@ route                               module               what it does
 ``GET  /login``                     :mod:`.login`        to Universal Login
 ``GET  /callback``                  :mod:`.login`        back from it
 ``GET  /logout``                    :mod:`.login`        ends the session here and at Auth0
+``POST /backchannel-logout``        :mod:`.login`        Auth0 ends a session
 ``GET  /profile``                   :mod:`.login`        claims of the user, JSON
 ``GET  /mfa/challenge``             :mod:`.stepup`       choose a method, or enter a code
 ``POST /mfa/challenge``             both                 start a challenge
 ``POST /mfa/verify``                both                 check the code
 ``POST /mfa/restart``               :mod:`.stepup`       start a timed-out check again
+``GET  /mfa/wait``                  :mod:`.push`         wait for the answer on the phone
+``POST /mfa/poll``                  both                 ask whether it is there
+``GET  /mfa/enroll``                :mod:`.enroll`       add a first method
+``POST /mfa/enroll``                :mod:`.enroll`       begin to add one
+``GET  /mfa/recovery-code``         :mod:`.recovery`     show the new recovery code
+``POST /mfa/recovery-code``         :mod:`.recovery`     say that it is saved
 ``GET  /mfa/authenticators``        :mod:`.api`          the user's methods, JSON
+``POST /mfa/associate``             :mod:`.api`          begin to add a first method, JSON
 =================================== ==================== =========================================
 
-Where people and programs share a route, :mod:`.stepup` answers forms and :mod:`.api` JSON.
+Where people and programs share a route ("both"), :mod:`.api` answers JSON and the module of the
+page answers forms.
 """
 
 from __future__ import annotations
@@ -28,7 +37,7 @@ from ..config import Settings
 from ..errors import Auth0MFAError
 from ..pages import BLUEPRINT, set_no_store
 from ..responses import error_response, is_program_call
-from . import api, login, stepup
+from . import api, enroll, login, push, recovery, stepup
 
 #: No request to the blueprint needs more, in bytes.
 MAX_CONTENT_LENGTH = 64 * 1024
@@ -48,12 +57,20 @@ def build_blueprint(settings: Settings) -> Blueprint:
         ("/login", "login", login.login, ["GET"]),
         ("/callback", "callback", login.callback, ["GET"]),
         ("/logout", "logout", login.logout, ["GET"]),
+        ("/backchannel-logout", "backchannel_logout", login.backchannel_logout, ["POST"]),
         ("/profile", "profile", login.profile, ["GET"]),
         ("/mfa/challenge", "challenge", stepup.challenge, ["GET"]),
         ("/mfa/challenge", "start", _by_side(stepup.start, api.start), ["POST"]),
         ("/mfa/verify", "verify", _by_side(stepup.verify, api.verify), ["POST"]),
         ("/mfa/restart", "restart", stepup.restart, ["POST"]),
+        ("/mfa/wait", "wait", push.wait, ["GET"]),
+        ("/mfa/poll", "poll", _by_side(push.poll, api.poll), ["POST"]),
+        ("/mfa/enroll", "enroll", enroll.show, ["GET"]),
+        ("/mfa/enroll", "start_enrollment", enroll.start, ["POST"]),
+        ("/mfa/recovery-code", "recovery_code", recovery.show, ["GET"]),
+        ("/mfa/recovery-code", "acknowledge_recovery_code", recovery.acknowledge, ["POST"]),
         ("/mfa/authenticators", "authenticators", api.authenticators, ["GET"]),
+        ("/mfa/associate", "associate", api.associate, ["POST"]),
     ):
         blueprint.add_url_rule(rule, name, view, methods=methods)
     blueprint.register_error_handler(Auth0MFAError, error_response)

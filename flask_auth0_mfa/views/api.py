@@ -12,8 +12,9 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from ..errors import InvalidRequestError, LoginRequiredError
+from ..factors import method_of
 from ..flows import Proof
-from ..models import Auth0Session, MfaContext
+from ..models import Auth0Session, Authenticator, MfaContext
 from ..responses import bearer_token
 from ..services import services
 from ..sessions import auth0_session
@@ -27,10 +28,10 @@ def start() -> Response:
     authenticator_id = _text(body, "authenticator_id")
     with auth0_session() as session:
         context = _context(session, body)
-        context = found.step_up.authenticators(session, context)
-        chosen = found.step_up.pick(context, authenticator_id, challenge_type)
-        context = found.start(session, context, chosen)
-        return jsonify(found.step_up.challenge_answer(context, chosen))
+        context = found.challenges.listed(session, context)
+        chosen = found.challenges.pick(context, authenticator_id, challenge_type)
+        context = found.start_challenge(session, context, chosen)
+        return jsonify(_challenge_answer(context, chosen))
 
 
 def verify() -> Response:
@@ -46,13 +47,55 @@ def verify() -> Response:
     return jsonify(answer)
 
 
+def poll() -> Response:
+    """Ask whether a push was answered: 200 done, 202 pending with ``interval``."""
+    found = services()
+    body = _body()
+    with auth0_session() as session:
+        found.poll(session, _context(session, body))
+    return jsonify({"success": True})
+
+
+def associate() -> Response:
+    """Begin to enroll: ``{authenticator_types, oob_channels?, phone_number?, email?}``."""
+    body = _body()
+    found = services()
+    method = _enrolled_method(body)
+    with auth0_session() as session:
+        context = _context(session, body)
+        context = found.challenges.listed(session, context)
+        if not found.enrollment.is_fresh(session):
+            raise LoginRequiredError("Log in again before you add a method.")
+        context = found.start_enrollment(
+            session,
+            context,
+            method,
+            phone_number=_text(body, "phone_number"),
+            email=_text(body, "email"),
+        )
+        return jsonify(context.enrollment.to_dict() if context.enrollment else {})
+
+
 def authenticators() -> Response:
     """List the methods that this check can use."""
     found = services()
     with auth0_session() as session:
         context = _context(session, {})
-        context = found.step_up.authenticators(session, context)
+        context = found.challenges.listed(session, context)
         return jsonify([one.to_dict() for one in context.usable])
+
+
+def _challenge_answer(context: MfaContext, chosen: Authenticator) -> dict[str, str]:
+    """Return Auth0's fields of the challenge that is open for this authenticator."""
+    challenge = services().challenges.open_one(context, chosen)
+    if challenge is None:
+        return {"challenge_type": chosen.method}
+    answer = {"challenge_type": challenge.challenge_type}
+    if challenge.oob_code is not None:
+        answer["oob_code"] = challenge.oob_code
+    if challenge.binding_method is not None:
+        answer["binding_method"] = challenge.binding_method
+    return answer
 
 
 # -- what came in ----------------------------------------------------------------------------
@@ -84,10 +127,23 @@ def _context(session: Auth0Session, body: dict[str, Any]) -> MfaContext:
         raise InvalidRequestError(
             "mfa_token is missing: send it as Authorization: Bearer, or in the body."
         )
-    context = services().step_up.context_for_token(session, mfa_token)
+    context = services().contexts.for_token(session, mfa_token)
     if session.user is None:
         raise LoginRequiredError()
     return context
+
+
+def _enrolled_method(body: dict[str, Any]) -> str:
+    """Return the method that Auth0's own fields name."""
+    kinds = body.get("authenticator_types", body.get("authenticatorTypes"))
+    channels = body.get("oob_channels", body.get("oobChannels"))
+    if kinds == ["otp"]:
+        return "otp"
+    if kinds != ["oob"]:
+        raise InvalidRequestError('authenticator_types must be ["otp"] or ["oob"].')
+    if not isinstance(channels, list) or len(channels) != 1 or not isinstance(channels[0], str):
+        raise InvalidRequestError("oob_channels must name one of sms, voice, email, auth0.")
+    return method_of("oob", channels[0])
 
 
 def _challenge_type(body: dict[str, Any]) -> str | None:
@@ -109,4 +165,4 @@ def _proof(body: dict[str, Any], context: MfaContext) -> Proof:
         return proof
     if proof != Proof():
         raise InvalidRequestError("Give either code or otp, oob_code, recovery_code; not both.")
-    return services().step_up.proof_for_code(context, code)
+    return services().verification.proof_for_code(context, code)

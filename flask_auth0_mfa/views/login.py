@@ -113,7 +113,7 @@ def login() -> Response:
         code_verifier=code_verifier,
         redirect_uri=redirect_uri,
         return_to=return_to,
-        step_up=ticket and {"audience": ticket["audience"], "max_age": ticket["max_age"]},
+        ticket=ticket and {name: ticket[name] for name in ("step_up", "audience", "max_age")},
     )
     return see_other(authorization["url"])
 
@@ -139,12 +139,10 @@ def _authorize_params(
     if session.refresh_token is not None:
         # This login is for one access token; the refresh token of the session stays.
         scope -= {"offline_access"}
-    return params | {
-        "audience": ticket["audience"],
-        "scope": " ".join(sorted(scope | {"openid"})),
-        "acr_values": MULTI_FACTOR,
-        "max_age": str(ticket["max_age"]),
-    }
+    params |= {"scope": " ".join(sorted(scope | {"openid"})), "max_age": str(ticket["max_age"])}
+    if ticket["step_up"]:
+        params |= {"audience": ticket["audience"], "acr_values": MULTI_FACTOR}
+    return params
 
 
 def callback() -> Response:
@@ -159,15 +157,16 @@ def callback() -> Response:
         response = token_response(token)
     except (Auth0MFAError, InvalidTokenError, JoseError, OAuthError, KeyError) as error:
         return _login_failed(error)
-    step_up = begun.get("step_up") or {}
+    ticket = begun.get("ticket") or {}
     with auth0_session() as session:
         if session.user is not None and session.user.get("sub") != claims["sub"]:
             # Another user: nothing of the old session is carried over, the application's own
             # data included.
             flask_session.clear()
             found.sign_in.forget(session)
-        found.sign_in.sign_in(session, response, claims, audience=step_up.get("audience"))
-        if step_up and not _proves_step_up(claims, step_up, session):
+        audience = ticket["audience"] if ticket.get("step_up") else None
+        found.sign_in.sign_in(session, response, claims, audience=audience)
+        if ticket and not _does_what_was_asked(claims, ticket, session):
             return _answer(StepUpUnavailableError(), session)
     return see_other(own_page(begun.get("return_to")) or home_url())
 
@@ -185,17 +184,19 @@ def _exchanged() -> dict[str, Any]:
     return token
 
 
-def _proves_step_up(claims: dict[str, Any], step_up: dict[str, Any], session: Auth0Session) -> bool:
-    """Tell whether Universal Login did what the guard asked for."""
+def _does_what_was_asked(
+    claims: dict[str, Any], ticket: dict[str, Any], session: Auth0Session
+) -> bool:
+    """Tell whether Universal Login did what the guard sent the user there for."""
     now = services().clock()
     authenticated_at = claims.get("auth_time")
+    says_when = isinstance(authenticated_at, (int, float))
+    is_fresh = says_when and authenticated_at + ticket["max_age"] + LEEWAY > now
+    if not ticket["step_up"]:
+        return is_fresh
     # Auth0 says "mfa" right after its challenge only; where it also says when, that counts too.
-    is_fresh = (
-        not isinstance(authenticated_at, (int, float))
-        or authenticated_at + step_up["max_age"] + LEEWAY > now
-    )
-    has_token = session.token_for(step_up["audience"], None, now) is not None
-    return has_multifactor(claims) and is_fresh and has_token
+    has_token = session.token_for(ticket["audience"], None, now) is not None
+    return has_multifactor(claims) and (is_fresh or not says_when) and has_token
 
 
 def _login_failed(error: Exception) -> Response:
@@ -248,6 +249,25 @@ def _logout_url(client: Auth0Client, settings: Settings, user: dict[str, Any]) -
         # In place of an ID token, which the session does not keep; without it Auth0 asks.
         query["logout_hint"] = user["sid"]
     return f"{endpoint}?{urlencode(query)}"
+
+
+def backchannel_logout() -> Response:
+    """End sessions that Auth0 says are over (OpenID Connect Back-Channel Logout 1.0).
+
+    Works for the processes that share ``AUTH0_STATE_URI``.
+    """
+    found = services()
+    try:
+        claims = found.sign_in.verifier.verify_logout_token(request.form.get("logout_token", ""))
+    except InvalidTokenError as error:
+        logger.warning("A back-channel logout was refused: %s", error)
+        raise InvalidRequestError("The logout token is not valid.") from None
+    sid, subject = claims.get("sid"), claims.get("sub")
+    found.sign_in.end_everywhere(
+        auth0_sid=sid if isinstance(sid, str) else None,
+        subject=subject if isinstance(subject, str) else None,
+    )
+    return jsonify({})
 
 
 def profile() -> Response:

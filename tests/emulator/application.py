@@ -8,8 +8,9 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import requests
 
@@ -25,10 +26,17 @@ Json = dict[str, Any]
 
 
 class Application:
-    """A confidential client; ``browser`` carries the cookies of its user."""
+    """A confidential client; ``browser`` carries the cookies of its user.
+
+    ``ca_file`` is what both trust when the tenant is served over TLS.
+    """
 
     def __init__(
-        self, url: str, client_id: str = "demo-client", client_secret: str | None = "demo-secret"
+        self,
+        url: str,
+        client_id: str = "demo-client",
+        client_secret: str | None = "demo-secret",
+        ca_file: Path | None = None,
     ) -> None:
         self.url = url
         self.credentials: Json = {"client_id": client_id}
@@ -36,6 +44,10 @@ class Application:
             self.credentials["client_secret"] = client_secret
         self.http = requests.Session()
         self.browser = requests.Session()
+        for session in (self.http, self.browser):
+            session.verify = str(ca_file) if ca_file else True
+            # An environment's own CA bundle or proxy would take precedence.
+            session.trust_env = False
 
     def __enter__(self) -> Application:
         return self
@@ -61,8 +73,11 @@ class Application:
             "code_challenge_method": "S256",
         } | parameters
         query = {name: value for name, value in query.items() if value}
-        answer = self.browser.get(f"{self.url}/authorize", params=query, allow_redirects=False)
-        return self.follow(answer)
+        return self.visit(f"{self.url}/authorize?{urlencode(query)}")
+
+    def visit(self, url: str) -> requests.Response:
+        """Open an address in the browser."""
+        return self.follow(self.browser.get(url, allow_redirects=False))
 
     def follow(self, answer: requests.Response) -> requests.Response:
         """Follow redirects within the tenant, and stop at the one that leaves it."""

@@ -1,0 +1,277 @@
+"""The sealed cookies of a session: in which parts it is written, and how each is read back.
+
+========================= =======================================================================
+cookie                    content
+========================= =======================================================================
+``session_auth0_0``       user, tokens, verifications
+``session_auth0_c_ID_0``  one MFA context, until its time is over
+``session_auth0_t_ID_0``  what that step-up is for, a while longer, so that it can start again
+========================= =======================================================================
+
+What is too long for one cookie goes on in ``_1`` and ``_2``. A part is opened only when somebody
+asks and written only when it changed, so that parallel requests and tabs never overwrite one
+another's context. A part that is not genuine, not whole or not of this session counts as absent.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .models import Auth0Session, MalformedSessionError, context_id
+from .sealing import CONTEXT, SESSION, TARGET, SealBrokenError, Sealer, SealExpiredError
+
+logger = logging.getLogger("flask_auth0_mfa")
+
+#: Longest piece of a part, in bytes: browsers drop a cookie of more than 4 096 with its name, and
+#: Werkzeug warns about one whose whole header line is longer.
+CHUNK = 3_800
+#: A part in more pieces than this is none of ours.
+MAX_PIECES = 3
+#: All our cookies together, names and values, in bytes: servers refuse a Cookie header over 8 190.
+BUDGET = 7_000
+#: Contexts that the budget keeps open longest.
+KEPT_CONTEXTS = 2
+#: More parts of one kind than this are not looked at: a browser has no reason to send them.
+MAX_PARTS = 16
+_PIECE = re.compile(r"([1-9])\.([A-Za-z0-9_-]{8})\.(.+)", re.DOTALL)
+_LETTERS = {CONTEXT: "c", TARGET: "t"}
+#: What a context has in common with its target, and leaves to it.
+_SHARED = ("audience", "scope", "return_to", "reason", "methods")
+
+
+class SessionTooLargeError(RuntimeError):
+    """The session does not fit into cookies; nothing was written."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"The session needs {size} bytes of cookies and may have {BUDGET}. "
+            "Keep the session on the server (Flask-Session, for example), "
+            "or ask the tenant for smaller tokens and fewer claims."
+        )
+
+
+@dataclass(frozen=True)
+class Cookie:
+    """A cookie to be set; ``lasts`` says that it has an end of its own, like a context."""
+
+    value: str
+    expires_at: int
+    lasts: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """One independently written part of a session; without an end it lasts as long as that."""
+
+    purpose: str
+    identifier: str
+    content: dict[str, Any]
+    expires_at: int | None = None
+
+
+class CookieStore:
+    """Our cookies of one request: opened when asked for, compared when written.
+
+    :param base: the first part of the cookies' names.
+    """
+
+    def __init__(
+        self,
+        cookies: Mapping[str, str],
+        base: str,
+        sealer: Sealer,
+        clock: Callable[[], float],
+    ) -> None:
+        self._cookies = cookies
+        self._base = base
+        self._sealer = sealer
+        self._clock = clock
+        self._original: dict[str, Any] | None = None
+        self._current: dict[str, Any] | None = None
+
+    @property
+    def is_touched(self) -> bool:
+        """Tell whether anybody asked for the content or replaced it."""
+        return self._current is not None
+
+    def load(self) -> Auth0Session:
+        """Return the session; an empty one where there is none or it is not genuine."""
+        if self._current is None:
+            self._current = self._as_sent()
+        return Auth0Session.from_dict(self._current)
+
+    def store(self, session: Auth0Session) -> None:
+        """Keep the changed session until the answer is written."""
+        self._current = session.to_dict()
+
+    def _as_sent(self) -> dict[str, Any]:
+        if self._original is None:
+            self._original = self._read().to_dict()
+        return self._original
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def _read(self) -> Auth0Session:
+        content = self._open(SESSION)
+        if content is None:
+            return Auth0Session()
+        targets = dict(self._each(TARGET))
+        content["targets"] = targets
+        content["mfa_context"] = {
+            entry.pop("hash"): {**_shared(targets.get(identifier, {})), **entry}
+            for identifier, entry in self._each(CONTEXT)
+            if context_id(str(entry.get("hash"))) == identifier
+        }
+        try:
+            session = Auth0Session.from_dict(content)
+        except MalformedSessionError:
+            return Auth0Session()
+        # Contexts of another session count as absent.
+        session.prune(self._clock())
+        return session
+
+    def _each(self, purpose: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield id and content of each genuine part of one kind; the id is sealed with it."""
+        pattern = re.compile(
+            rf"{re.escape(self._base)}_{_LETTERS[purpose]}_([A-Za-z0-9_-]{{22}})_0"
+        )
+        found = [match[1] for name in self._cookies if (match := pattern.fullmatch(name))]
+        for identifier in found[:MAX_PARTS]:
+            content = self._open(purpose, identifier)
+            if content is not None and content.pop("id", None) == identifier:
+                yield identifier, content
+
+    def _open(self, purpose: str, identifier: str = "") -> dict[str, Any] | None:
+        sealed = self._joined(self._name(purpose, identifier))
+        if sealed is None:
+            return None
+        try:
+            return self._sealer.open(purpose, sealed)
+        except (SealBrokenError, SealExpiredError):
+            return None
+
+    def _joined(self, name: str) -> str | None:
+        """Return a part from its pieces; ``None`` for a gap or a mix of two writes."""
+        first = _PIECE.fullmatch(self._cookies.get(f"{name}_0", ""))
+        if first is None or int(first[1]) > MAX_PIECES:
+            return None
+        pieces = [first[3]]
+        for number in range(1, int(first[1])):
+            following = _PIECE.fullmatch(self._cookies.get(f"{name}_{number}", ""))
+            if following is None or following[2] != first[2]:
+                return None
+            pieces.append(following[3])
+        return "".join(pieces)
+
+    def _name(self, purpose: str, identifier: str) -> str:
+        if purpose == SESSION:
+            return self._base
+        return f"{self._base}_{_LETTERS[purpose]}_{identifier}"
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def changes(self, lifetime: int) -> dict[str, Cookie | None]:
+        """Return the cookies to set, and to delete (``None``), after this request.
+
+        :param lifetime: seconds that a session lasts from login on.
+
+        Raises :class:`SessionTooLargeError` when it cannot be made to fit.
+        """
+        before = {self._name(p.purpose, p.identifier): p for p in _parts(self._as_sent())}
+        session = self.load()
+        session.prune(self._clock())
+        while True:
+            after = _parts(session.to_dict())
+            cookies = self._cookies_for(before, after, session.created_at + lifetime)
+            size = sum(len(name) + len(_value(cookie)) for name, cookie in cookies.items())
+            if size <= BUDGET:
+                break
+            _evict(session, size)
+        written = {name: one for name, one in cookies.items() if isinstance(one, Cookie)}
+        # Also what came in but was not genuine is deleted.
+        return {**dict.fromkeys(self._ours() - set(cookies)), **written}
+
+    def _cookies_for(
+        self, before: Mapping[str, Part], after: list[Part], session_ends_at: int
+    ) -> dict[str, Cookie | str]:
+        """Return the cookies that the browser should hold: new ones, and values it has already."""
+        cookies: dict[str, Cookie | str] = {}
+        for part in after:
+            name = self._name(part.purpose, part.identifier)
+            if before.get(name) == part:
+                cookies.update(self._present(name))
+            else:
+                cookies.update(self._sealed(name, part, session_ends_at))
+        return cookies
+
+    def _present(self, name: str) -> dict[str, str]:
+        first = _PIECE.fullmatch(self._cookies[f"{name}_0"])
+        names = [f"{name}_{number}" for number in range(int(first[1]) if first else 1)]
+        return {one: self._cookies[one] for one in names}
+
+    def _sealed(self, name: str, part: Part, session_ends_at: int) -> dict[str, Cookie]:
+        ends_at = session_ends_at if part.expires_at is None else part.expires_at
+        content = part.content | ({"id": part.identifier} if part.identifier else {})
+        sealed = self._sealer.seal(part.purpose, content, ends_at)
+        pieces = [sealed[i : i + CHUNK] for i in range(0, len(sealed), CHUNK)]
+        # The write's own mark in each piece: pieces of two writes are never put together.
+        head = f"{len(pieces)}.{secrets.token_urlsafe(6)}."
+        return {
+            f"{name}_{number}": Cookie(head + piece, ends_at, lasts=part.expires_at is not None)
+            for number, piece in enumerate(pieces)
+        }
+
+    def _ours(self) -> set[str]:
+        pattern = re.compile(rf"{re.escape(self._base)}(_[ct]_[A-Za-z0-9_-]{{22}})?_[0-9]")
+        return {name for name in self._cookies if pattern.fullmatch(name)}
+
+
+def _value(cookie: Cookie | str) -> str:
+    return cookie.value if isinstance(cookie, Cookie) else cookie
+
+
+def _shared(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry[name] for name in _SHARED if name in entry}
+
+
+def _parts(content: Mapping[str, Any]) -> list[Part]:
+    """Return the parts that the content of a session is written in."""
+    if content["sid"] is None:
+        return []
+    targets = content["targets"]
+    tokens = {k: v for k, v in content.items() if k not in ("mfa_context", "targets")}
+    parts = [Part(SESSION, "", tokens)]
+    for identifier, entry in targets.items():
+        parts.append(Part(TARGET, identifier, entry, entry["expires_at"]))
+    for key, entry in content["mfa_context"].items():
+        identifier = context_id(key)
+        shared = _shared(targets.get(identifier, {}))
+        own = {name: value for name, value in entry.items() if shared.get(name) != value}
+        parts.append(Part(CONTEXT, identifier, {"hash": key, **own}, entry["expires_at"]))
+    return parts
+
+
+def _evict(session: Auth0Session, size: int) -> None:
+    """Make the session smaller by what will be missed least.
+
+    Contexts beyond two, oldest first; then access tokens, the one renewed longest ago first, but
+    never the newest; then the second context; then what lets finished checks start again.
+    """
+    oldest = min(session.contexts.values(), key=lambda c: c.opened_at, default=None)
+    spare = set(session.targets) - {context.id for context in session.contexts.values()}
+    if oldest is not None and len(session.contexts) > KEPT_CONTEXTS:
+        session.close_context(oldest)
+    elif len(session.access_tokens) > 1:
+        del session.access_tokens[next(iter(session.access_tokens))]
+    elif spare:
+        del session.targets[min(spare, key=lambda key: session.targets[key].expires_at)]
+    elif oldest is not None and len(session.contexts) > 1:
+        session.close_context(oldest)
+    else:
+        logger.error("A session of %d bytes does not fit into cookies", size)
+        raise SessionTooLargeError(size)

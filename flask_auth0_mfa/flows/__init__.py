@@ -1,0 +1,37 @@
+"""The rules of step-up: which token opens what, and how a second factor is proved.
+
+======================= ==========================================================================
+module                  its rules
+======================= ==========================================================================
+:mod:`.tokens`          which access token opens a view, when it is refreshed, what is kept of it
+:mod:`.contexts`        how a refused refresh becomes an MFA context, and who may use it
+:mod:`.challenges`      which methods a check can use, and when a message or push is sent
+:mod:`.verification`    how a proof becomes tokens and a record
+:mod:`.enrollment`      when and how a first factor is added
+======================= ==========================================================================
+
+A flow takes the user's :class:`~flask_auth0_mfa.models.Auth0Session`, changes it, and returns a
+model or raises an error. It knows neither Flask nor cookies. What was obtained is in the session
+before an error is raised, so nothing is lost when one step fails.
+"""
+
+from __future__ import annotations
+
+from .challenges import ChallengeFlow
+from .contexts import ContextFlow
+from .enrollment import EnrollmentFlow
+from .parts import Parts, new_sid
+from .proof import Proof
+from .tokens import TokenFlow
+from .verification import VerificationFlow
+
+__all__ = [
+    "ChallengeFlow",
+    "ContextFlow",
+    "EnrollmentFlow",
+    "Parts",
+    "Proof",
+    "TokenFlow",
+    "VerificationFlow",
+    "new_sid",
+]

@@ -1,0 +1,117 @@
+"""Challenges: which methods a check can use, and when a message or push is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .. import signals
+from ..errors import (
+    Auth0ResponseError,
+    InvalidRequestError,
+    MfaChallengeError,
+    MfaListAuthenticatorsError,
+    MfaNoAvailableFactorsError,
+    mfa_api_error,
+)
+from ..factors import is_out_of_band
+from ..models import Auth0Session, Authenticator, Challenge, MfaContext
+from .contexts import ContextFlow
+from .parts import Parts
+
+#: A challenge that was sent is kept open for this long before choosing its method sends another.
+CHALLENGE_TTL = 300
+
+
+@dataclass(frozen=True)
+class ChallengeFlow:
+    """Lists the user's methods and starts challenges."""
+
+    parts: Parts
+    contexts: ContextFlow
+
+    def listed(self, session: Auth0Session, context: MfaContext) -> MfaContext:
+        """Return the context with the user's authenticators, asking Auth0 once per context."""
+        if context.authenticators is not None:
+            return context
+        try:
+            found = self.parts.client.authenticators(context.raw_mfa_token)
+        except Auth0ResponseError as answer:
+            error = mfa_api_error(answer, MfaListAuthenticatorsError)
+            raise self.contexts.failed(session, context, error) from None
+        context = replace(context, authenticators=found)
+        session.replace_context(context)
+        return context
+
+    def pick(
+        self, context: MfaContext, authenticator_id: str | None, challenge_type: str | None = None
+    ) -> Authenticator:
+        """Return one of the context's usable authenticators (SEC-67).
+
+        Without an id it is the strongest whose ``challenge_type`` (``otp`` or ``oob``, or both
+        with a space between) is asked for. Raises :class:`InvalidRequestError` for another id
+        and :class:`MfaNoAvailableFactorsError` when there is none.
+        """
+        if authenticator_id is not None:
+            for one in context.usable:
+                if one.id == authenticator_id:
+                    return one
+            raise InvalidRequestError("This method cannot be used here. Choose one from the list.")
+        wanted = (challenge_type or "otp oob").split()
+        for one in context.usable:
+            if ("oob" if is_out_of_band(one.method) else one.method) in wanted:
+                return one
+        raise MfaNoAvailableFactorsError()
+
+    def will_send(self, context: MfaContext, chosen: Authenticator, *, resend: bool) -> bool:
+        """Tell whether starting this challenge sends a message or a push."""
+        if not is_out_of_band(chosen.method):
+            return False
+        return resend or self.open_one(context, chosen) is None
+
+    def start(
+        self,
+        session: Auth0Session,
+        context: MfaContext,
+        chosen: Authenticator,
+        *,
+        resend: bool = False,
+    ) -> MfaContext:
+        """Start a challenge; one that is open for the same authenticator is kept.
+
+        Codes from an app and recovery codes need no call to Auth0.
+        """
+        if self.will_send(context, chosen, resend=resend):
+            context = self._sent(session, context, chosen)
+        context = replace(context, chosen=chosen.id, declined=False)
+        session.replace_context(context)
+        target = session.targets.get(context.id)
+        if target is not None and target.chosen != chosen.id:
+            session.targets[context.id] = replace(target, chosen=chosen.id)
+        return context
+
+    def _sent(
+        self, session: Auth0Session, context: MfaContext, chosen: Authenticator
+    ) -> MfaContext:
+        try:
+            challenge = self.parts.client.challenge(context.raw_mfa_token, chosen.method, chosen.id)
+        except Auth0ResponseError as answer:
+            error = mfa_api_error(answer, MfaChallengeError)
+            raise self.contexts.failed(session, context, error) from None
+        self.parts.send(
+            signals.challenge_sent, session, method=chosen.method, context_id=context.id
+        )
+        return replace(context, challenge=challenge)
+
+    def open_one(self, context: MfaContext, chosen: Authenticator) -> Challenge | None:
+        """Return the challenge that is open for this authenticator, if its code still lives."""
+        challenge = context.challenge
+        if challenge is None or challenge.authenticator_id != chosen.id:
+            return None
+        return challenge if self.parts.clock() < challenge.sent_at + CHALLENGE_TTL else None
+
+    def shown(self, context: MfaContext) -> Authenticator | None:
+        """Return the authenticator whose page is shown: the chosen one, or the only one."""
+        usable = context.usable
+        if context.chosen is not None:
+            return next((one for one in usable if one.id == context.chosen), None)
+        return usable[0] if len(usable) == 1 else None

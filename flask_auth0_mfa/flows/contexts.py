@@ -1,0 +1,203 @@
+"""MFA contexts: how a refused refresh becomes one, who may use it, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .. import signals
+from ..errors import (
+    Auth0MFAError,
+    Auth0MfaRequired,
+    MfaDeclinedError,
+    MfaRequiredError,
+    MfaTokenExpiredError,
+    MfaTokenInvalidError,
+    MfaTokenNotFoundError,
+    MfaVerifyError,
+    StepUpUnavailableError,
+    UniversalLoginRequiredError,
+)
+from ..models import Auth0Session, MfaContext, StepUpRequest
+from ..sealing import LOGIN, MFA_TOKEN, SealBrokenError, SealExpiredError
+from .parts import Parts
+
+#: An open context is offered again for the same request while it has this long to live (seconds).
+REUSE_MARGIN = 60
+#: … and while fewer codes than this were wrong.
+REUSE_ATTEMPTS = 3
+LOGIN_TICKET_TTL = 300
+#: How long a spent context is remembered after its end (SEC-42), in seconds.
+USED_MARGIN = 60
+
+
+@dataclass(frozen=True)
+class ContextFlow:
+    """Opens, finds and closes contexts."""
+
+    parts: Parts
+
+    # -- opening -----------------------------------------------------------------------------
+
+    def opened(
+        self,
+        session: Auth0Session,
+        request: StepUpRequest,
+        answer: Auth0MfaRequired,
+        *,
+        chain: int = 0,
+        chosen: str | None = None,
+    ) -> Auth0MFAError:
+        """Open a context for Auth0's ``mfa_required`` and return the error that names it.
+
+        :param chain: how many factors were proved before in the same check.
+        :param chosen: the authenticator whose page comes first.
+        """
+        if answer.raw_mfa_token is None:
+            return self.universal_login(session, request)
+        now = self.parts.now()
+        context = MfaContext(
+            raw_mfa_token=answer.raw_mfa_token,
+            opened_at=now,
+            expires_at=now + self.parts.settings.mfa_context_ttl,
+            sid=session.sid or "",
+            audience=request.audience,
+            scope=request.scope,
+            mfa_requirements=answer.mfa_requirements,
+            return_to=request.return_to,
+            reason=request.reason,
+            methods=request.methods,
+            chain=chain,
+            chosen=chosen,
+        )
+        session.prune(now)
+        session.open_context(context)
+        self.parts.send(
+            signals.mfa_required,
+            session,
+            audience=context.audience,
+            scope=context.scope,
+            context_id=context.id,
+        )
+        return self.required(context)
+
+    def offer_open_one(self, session: Auth0Session, request: StepUpRequest) -> None:
+        """Raise for a context that waits for this very request already, rather than open two."""
+        for context in session.contexts.values():
+            lives_on = context.expires_at - REUSE_MARGIN > self.parts.clock()
+            is_good = context.attempts < REUSE_ATTEMPTS and not self.is_used(context)
+            if context.answers(request) and lives_on and is_good:
+                raise self.required(context)
+
+    def required(self, context: MfaContext) -> MfaRequiredError:
+        """Return the error that sends a person or program to this context."""
+        return MfaRequiredError(self.sealed_token(context), context.mfa_requirements, context.id)
+
+    def sealed_token(self, context: MfaContext) -> str:
+        """Return the ``mfa_token`` that clients get: names the context, holds no raw token."""
+        content = {"hash": context.hash, "sid": context.sid}
+        return self.parts.sealer.seal(MFA_TOKEN, content, context.expires_at)
+
+    def universal_login(
+        self, session: Auth0Session, request: StepUpRequest
+    ) -> UniversalLoginRequiredError:
+        """Return the error that sends a person through Universal Login for a second factor."""
+        return UniversalLoginRequiredError(self.login_ticket(session, request, step_up=True))
+
+    def login_ticket(self, session: Auth0Session, request: StepUpRequest, *, step_up: bool) -> str:
+        """Return the sealed parameter of a login that a guard asks for.
+
+        With ``step_up`` it must bring a second factor, else only a fresh first one.
+        """
+        ticket = {
+            "step_up": step_up,
+            "audience": request.audience,
+            "scope": request.scope,
+            "max_age": request.max_age or self.parts.settings.stepup_max_age,
+            "return_to": request.return_to,
+            "sid": session.sid,
+        }
+        return self.parts.sealer.seal(LOGIN, ticket, self.parts.now() + LOGIN_TICKET_TTL)
+
+    # -- finding -----------------------------------------------------------------------------
+
+    def for_token(self, session: Auth0Session, mfa_token: str) -> MfaContext:
+        """Return the open context that a sealed ``mfa_token`` names.
+
+        Raises one of :class:`MfaTokenInvalidError`, :class:`MfaTokenExpiredError` and
+        :class:`MfaTokenNotFoundError`.
+        """
+        try:
+            content = self.parts.sealer.open(MFA_TOKEN, mfa_token)
+            has_expired = False
+        except SealExpiredError as expired:
+            content, has_expired = expired.content, True
+        except SealBrokenError:
+            raise MfaTokenInvalidError() from None
+        if session.sid is not None and content.get("sid") not in session.sids:
+            raise MfaTokenInvalidError()
+        if has_expired:
+            raise MfaTokenExpiredError()
+        context = session.contexts.get(str(content.get("hash")))
+        return self.usable(context, MfaTokenNotFoundError())
+
+    def for_page(self, session: Auth0Session, identifier: str | None) -> MfaContext:
+        """Return the open context with this page id, or the newest one without an id.
+
+        Raises :class:`MfaTokenExpiredError` for one whose time is over and
+        :class:`MfaTokenNotFoundError` for one that this session does not know.
+        """
+        if not identifier:
+            return self.usable(session.newest_context(), MfaTokenNotFoundError())
+        missing: MfaTokenExpiredError | MfaTokenNotFoundError = MfaTokenNotFoundError()
+        target = session.targets.get(identifier)
+        if target is not None and not target.verified:
+            missing = MfaTokenExpiredError()
+            missing.context_id = identifier
+        return self.usable(session.find_context(identifier), missing)
+
+    def usable(
+        self,
+        context: MfaContext | None,
+        missing: MfaTokenExpiredError | MfaTokenNotFoundError | None = None,
+    ) -> MfaContext:
+        """Return the context if its time is not over and it was not spent in another request."""
+        if context is None:
+            raise missing or MfaTokenNotFoundError()
+        if context.expires_at <= self.parts.clock():
+            error = MfaTokenExpiredError()
+            error.context_id = context.id
+            raise error
+        if self.is_used(context):
+            raise MfaTokenNotFoundError()
+        return context
+
+    # -- ending ------------------------------------------------------------------------------
+
+    def is_used(self, context: MfaContext) -> bool:
+        """Tell whether the context was spent, maybe in a request whose answer is not here yet."""
+        return self.parts.state.get(self._used(context)) is not None
+
+    def mark_used(self, context: MfaContext) -> None:
+        """Remember that the context is spent: an old cookie must not bring it back (SEC-42)."""
+        remaining = context.expires_at - self.parts.now() + USED_MARGIN
+        self.parts.state.put(self._used(context), "1", remaining)
+
+    def _used(self, context: MfaContext) -> str:
+        return self.parts.sealer.name("used", context.hash)
+
+    def failed(
+        self, session: Auth0Session, context: MfaContext, error: Auth0MFAError
+    ) -> Auth0MFAError:
+        """Write down what a refused call means for the context, and return what to raise."""
+        if isinstance(error, MfaTokenExpiredError):
+            error.context_id = context.id
+            session.close_context(context)
+        elif isinstance(error, MfaDeclinedError):
+            # The push was answered; going back to its page must not wait for it again.
+            session.replace_context(replace(context, challenge=None, chosen=None, declined=True))
+        elif isinstance(error, MfaVerifyError):
+            session.replace_context(replace(context, attempts=context.attempts + 1))
+        elif isinstance(error, StepUpUnavailableError):
+            # The MFA grant is not enabled for this application: Universal Login can still do it.
+            return self.universal_login(session, context.request)
+        return error

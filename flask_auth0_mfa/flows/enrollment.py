@@ -1,0 +1,103 @@
+"""Enrollment: when a first factor may be added during a check, and how.
+
+Only where the tenant asks for it, or the user has nothing enrolled, and only right after a fresh
+login: a session that somebody took over must not enroll their phone (SEC-65). Auth0 itself takes
+an ``mfa_token`` for this only while the user has no active factor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .. import factors
+from ..errors import (
+    Auth0ResponseError,
+    InvalidRequestError,
+    MfaEnrollmentError,
+    MfaNoAvailableFactorsError,
+    mfa_api_error,
+)
+from ..models import Auth0Session, MfaContext
+from .contexts import ContextFlow
+from .parts import Parts
+
+#: What can be enrolled through the MFA API, strongest first.
+ENROLLABLE = ("otp", "push", "sms", "voice", "email")
+#: A login this recent is fresh, in seconds.
+FRESH_LOGIN = 300
+
+
+@dataclass(frozen=True)
+class EnrollmentFlow:
+    """Adds a first authenticator."""
+
+    parts: Parts
+    contexts: ContextFlow
+
+    def methods(self, context: MfaContext) -> tuple[str, ...]:
+        """Return what the user may enroll for this check; empty when they may not."""
+        required = context.required_types("enroll")
+        has_nothing = context.authenticators is not None and not any(
+            one.active for one in context.authenticators
+        )
+        if not required and not has_nothing:
+            return ()
+        return tuple(
+            method
+            for method in ENROLLABLE
+            if (not required or factors.accepts(required, method))
+            and (context.methods is None or factors.accepts(context.methods, method))
+        )
+
+    def is_fresh(self, session: Auth0Session) -> bool:
+        """Tell whether the user's primary login is recent enough (``auth_time``)."""
+        authenticated_at = (session.user or {}).get("auth_time")
+        if not isinstance(authenticated_at, (int, float)):
+            return False
+        return self.parts.clock() - FRESH_LOGIN < authenticated_at
+
+    def fresh_login_ticket(self, session: Auth0Session, context: MfaContext) -> str:
+        """Return the parameter of the login that must come first."""
+        request = replace(context.request, max_age=FRESH_LOGIN)
+        return self.contexts.login_ticket(session, request, step_up=False)
+
+    def start(
+        self,
+        session: Auth0Session,
+        context: MfaContext,
+        method: str,
+        *,
+        phone_number: str | None = None,
+        email: str | None = None,
+    ) -> MfaContext:
+        """Add an authenticator that the first code will confirm.
+
+        :param phone_number: E.164, for ``sms`` and ``voice``.
+        :param email: for ``email``; without it Auth0 takes the user's own address.
+        """
+        if method not in self.methods(context):
+            raise (
+                MfaNoAvailableFactorsError()
+                if not self.methods(context)
+                else (
+                    InvalidRequestError(
+                        "This method cannot be added here. Choose one from the list."
+                    )
+                )
+            )
+        try:
+            enrollment = self.parts.client.associate(
+                context.raw_mfa_token, method, phone_number=phone_number, email=email
+            )
+        except Auth0ResponseError as answer:
+            error = mfa_api_error(answer, MfaEnrollmentError)
+            raise self.contexts.failed(session, context, error) from None
+        context = replace(context, enrollment=enrollment)
+        session.replace_context(context)
+        return context
+
+    def dropped(self, session: Auth0Session, context: MfaContext) -> MfaContext:
+        """Forget an enrollment that was begun, to choose another method."""
+        context = replace(context, enrollment=None)
+        session.replace_context(context)
+        return context

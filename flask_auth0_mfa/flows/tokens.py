@@ -1,0 +1,187 @@
+"""Access tokens: which one opens a view, when it is refreshed, and what is kept of the answer."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from .. import signals
+from ..errors import (
+    AudienceUnavailableError,
+    Auth0MfaRequired,
+    Auth0ResponseError,
+    InsufficientScopeError,
+    LoginRequiredError,
+    MfaTokenNotFoundError,
+    StepUpUnavailableError,
+    refresh_error,
+)
+from ..models import (
+    AccessToken,
+    Auth0Session,
+    StepUpRequest,
+    StepUpTarget,
+    TokenResponse,
+    Verification,
+    scope_set,
+)
+from ..tokens import InvalidTokenError, is_for
+from .contexts import ContextFlow
+from .parts import Parts
+
+logger = logging.getLogger("flask_auth0_mfa")
+
+
+@dataclass(frozen=True)
+class TokenFlow:
+    """Gets access tokens with the session's refresh token."""
+
+    parts: Parts
+    contexts: ContextFlow
+
+    def access_token(
+        self, session: Auth0Session, request: StepUpRequest, *, refresh: bool = False
+    ) -> AccessToken:
+        """Return the stored token for the request, else one by the refresh grant.
+
+        Raises :class:`MfaRequiredError` when the tenant wants a second factor first; the session
+        then holds an MFA context for it.
+        """
+        self._require_user(session)
+        request = replace(request, audience=request.audience or self.parts.settings.audience)
+        stored = session.token_for(request.audience, request.scope, self.parts.clock())
+        if stored is not None and not refresh:
+            return stored
+        if not refresh:
+            self.contexts.offer_open_one(session, request)
+        return self._refreshed(session, request, force=refresh)
+
+    def require(self, session: Auth0Session, request: StepUpRequest) -> AccessToken:
+        """Return the token that opens a guarded view.
+
+        It is for exactly that audience, has the scope, and there is a recorded verification that
+        is fresh enough. Raises :class:`MfaRequiredError` to get one, or
+        :class:`UniversalLoginRequiredError` where the tenant asked for no second factor.
+        """
+        self._require_user(session)
+        is_verified = self._is_verified(session, request)
+        stored = session.token_for(request.audience, request.scope, self.parts.clock())
+        if stored is not None and is_verified:
+            return stored
+        self.contexts.offer_open_one(session, request)
+        try:
+            token = self._refreshed(session, request, force=not is_verified)
+        except StepUpUnavailableError:
+            raise self.contexts.universal_login(session, request) from None
+        if self.parts.settings.stepup_trust_tenant and not is_verified:
+            session.verified[request.audience or ""] = Verification(self.parts.now(), "tenant")
+        if not self._is_verified(session, request):
+            raise self.contexts.universal_login(session, request)
+        return token
+
+    def restart(self, session: Auth0Session, identifier: str) -> StepUpTarget:
+        """Start a timed-out check again: same target, same way.
+
+        Returns the target when no second factor is wanted any more; otherwise raises
+        :class:`MfaRequiredError` with the new context.
+        """
+        self._require_user(session)
+        target = session.targets.get(identifier)
+        if target is None:
+            raise MfaTokenNotFoundError()
+        before = session.find_context(identifier)
+        if before is not None:
+            session.close_context(before)
+        if not target.verified:
+            self._refreshed(session, target.request, force=True, chosen=target.chosen)
+        return target
+
+    def keep(
+        self,
+        session: Auth0Session,
+        response: TokenResponse,
+        audience: str | None,
+        scope: str | None,
+    ) -> AccessToken:
+        """Store every token of an answer; the rotated refresh token first of all.
+
+        :param scope: what was asked for.
+
+        Raises :class:`AudienceUnavailableError` when the access token is for another audience
+        and :class:`LoginRequiredError` when the ID token is not this user's.
+        """
+        if response.refresh_token is not None:
+            session.refresh_token = response.refresh_token
+        subject = (session.user or {}).get("sub")
+        if response.id_token is not None:
+            self._check_id_token(session, response.id_token, subject)
+        if audience is not None and not is_for(response.access_token, audience, subject):
+            logger.error(
+                "Auth0 answered with an access token that is not for %s: add it to the "
+                "application's multi-resource refresh token policies",
+                audience,
+            )
+            raise AudienceUnavailableError()
+        token = AccessToken(
+            token=response.access_token,
+            audience=audience,
+            # RFC 6749 section 5.1: a missing scope is the requested one.
+            scope=response.scope if response.scope is not None else scope or "",
+            expires_at=self.parts.now() + response.expires_in,
+        )
+        session.keep_token(token)
+        return token
+
+    def _is_verified(self, session: Auth0Session, request: StepUpRequest) -> bool:
+        max_age = request.max_age or self.parts.settings.stepup_max_age
+        record = session.verification_for(
+            request.audience or "", max_age, request.methods, self.parts.clock()
+        )
+        return record is not None
+
+    def _require_user(self, session: Auth0Session) -> None:
+        if session.user is None:
+            raise LoginRequiredError()
+
+    def _refreshed(
+        self,
+        session: Auth0Session,
+        request: StepUpRequest,
+        *,
+        force: bool,
+        chosen: str | None = None,
+    ) -> AccessToken:
+        if session.refresh_token is None:
+            raise LoginRequiredError()
+        # Asking for what is granted already as well keeps one token for all views of an API.
+        wanted = scope_set(request.scope) | session.granted_scope(request.audience)
+        scope = " ".join(sorted(wanted)) if request.scope else None
+        try:
+            response, was_asked = self.parts.family.refresh(
+                session.refresh_token, request.audience, scope, force=force
+            )
+        except Auth0MfaRequired as answer:
+            asked = replace(request, scope=scope)
+            raise self.contexts.opened(session, asked, answer, chosen=chosen) from None
+        except Auth0ResponseError as answer:
+            error = refresh_error(answer)
+            if isinstance(error, LoginRequiredError):
+                session.forget_tokens()
+            raise error from None
+        token = self.keep(session, response, request.audience, scope)
+        if was_asked:
+            self.parts.send(
+                signals.token_refreshed, session, audience=request.audience, scope=token.scope
+            )
+        if not scope_set(request.scope) <= scope_set(token.scope):
+            raise InsufficientScopeError()
+        return token
+
+    def _check_id_token(self, session: Auth0Session, id_token: str, subject: str | None) -> None:
+        try:
+            self.parts.verifier.verify(id_token, subject=subject)
+        except InvalidTokenError as error:
+            # Tokens for somebody else, or from somebody else: end the session's use of them.
+            logger.error("An ID token from the token endpoint was refused: %s", error)
+            session.forget_tokens()
+            raise LoginRequiredError() from None

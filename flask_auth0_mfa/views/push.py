@@ -1,0 +1,99 @@
+"""Push: the page that waits for the user's answer on the phone, and the check behind it.
+
+The server never waits: the page's button asks, or its script every few seconds. How often Auth0
+is asked is counted over all tabs of a check (:meth:`VerificationFlow.poll`).
+"""
+
+from __future__ import annotations
+
+from flask import request, url_for
+from werkzeug.wrappers import Response
+
+from ..errors import (
+    POLL_INTERVAL,
+    Auth0UnavailableError,
+    MfaDeclinedError,
+    MfaVerifyPendingError,
+    RateLimitedError,
+)
+from ..flows.verification import is_waiting_for_phone
+from ..forms import ContextForm
+from ..models import Auth0Session, MfaContext
+from ..pages import BLUEPRINT, render_page
+from ..responses import challenge_url, json_error, restart_action, see_other, wants_json
+from ..services import services
+from ..sessions import auth0_session
+from . import steps
+
+
+def wait() -> Response:
+    """Show the waiting page; reloading it sends nothing."""
+    identifier = request.args.get("context")
+    with auth0_session() as session:
+        steps.require_user(session)
+        target = session.targets.get(identifier or "")
+        if target is not None and target.verified:
+            return see_other(challenge_url(identifier))
+        context = services().contexts.for_page(session, identifier)
+        if context.declined:
+            return declined_page(session, context, MfaDeclinedError())
+        if not is_waiting_for_phone(context) or context.enrollment is not None:
+            return see_other(challenge_url(context.id))
+        return _waiting_page(session, context)
+
+
+def poll() -> Response:
+    """Ask whether the push was answered: the button, or the page's script."""
+    found = services()
+    with auth0_session() as session:
+        steps.require_user(session)
+        form = ContextForm.submitted(steps.binding(session))
+        context = steps.submitted_context(session, form)
+        try:
+            found.poll(session, context)
+        except MfaVerifyPendingError as pending:
+            return _pending(context, pending)
+        except MfaDeclinedError as error:
+            return declined_page(session, context, error)
+        except (RateLimitedError, Auth0UnavailableError) as error:
+            return steps.failed_page(session, context, error)
+        return steps.landing(context.id, session.targets.get(context.id))
+
+
+def _pending(context: MfaContext, pending: MfaVerifyPendingError) -> Response:
+    if wants_json():
+        return json_error(pending)
+    endpoint = "wait" if context.enrollment is None else "enroll"
+    return see_other(url_for(f"{BLUEPRINT}.{endpoint}", context=context.id, still=1))
+
+
+def _waiting_page(session: Auth0Session, context: MfaContext) -> Response:
+    found = services()
+    shown = found.challenges.shown(context)
+    return render_page(
+        "wait.html",
+        session,
+        form=ContextForm.shown(steps.binding(session), context.id),
+        poll_url=url_for(f"{BLUEPRINT}.poll"),
+        interval=POLL_INTERVAL,
+        reason=context.reason,
+        target=shown.name if shown is not None else None,
+        choose_url=steps.choose_url(context),
+        resend=steps.resend_shown(session, context, shown) if shown is not None else None,
+        still_waiting="still" in request.args,
+        notice=None,
+        **steps.expiry(context),
+    )
+
+
+def declined_page(session: Auth0Session, context: MfaContext, error: MfaDeclinedError) -> Response:
+    """Return the page of a declined request; it does not offer to send one at once."""
+    if wants_json():
+        return json_error(error)
+    return render_page(
+        "declined.html",
+        session,
+        status=error.status,
+        choose_url=steps.choose_url(context),
+        restart=restart_action(session, context.id),
+    )

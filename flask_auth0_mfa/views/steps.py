@@ -1,0 +1,162 @@
+"""What the pages of a check share: who sent the form, for which check, and where it leads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import jsonify, url_for
+from werkzeug.wrappers import Response
+
+from ..codes import CodeKind
+from ..errors import (
+    Auth0UnavailableError,
+    InvalidRequestError,
+    LoginRequiredError,
+    RateLimitedError,
+)
+from ..factors import is_out_of_band
+from ..forms import ContextForm, FormBinding, ResendForm, bind
+from ..i18n import gettext
+from ..models import Auth0Session, Authenticator, MfaContext, StepUpTarget
+from ..pages import BLUEPRINT, Action, home_url, own_page
+from ..responses import challenge_url, error_page, restart_action, see_other, wants_json
+from ..services import services
+
+
+@dataclass(frozen=True)
+class Method:
+    """One of the user's methods as a page shows it."""
+
+    kind: str
+    label: str | None = None
+    target: str | None = None
+    form: ContextForm | None = None
+    action: str | None = None
+
+
+@dataclass(frozen=True)
+class Resend:
+    """The button that asks for another message; ``wait_seconds`` until it may."""
+
+    form: ContextForm
+    url: str
+    wait_seconds: int
+
+
+# -- who sent the form, and for which check ----------------------------------------------------
+
+
+def require_user(session: Auth0Session) -> None:
+    """Raise :class:`LoginRequiredError` when nobody is signed in."""
+    if session.user is None:
+        raise LoginRequiredError()
+
+
+def binding(session: Auth0Session) -> FormBinding:
+    """Return what the forms of this session are bound to."""
+    found = services()
+    return bind(found.sealer, found.clock, session)
+
+
+def require_ours(form: ContextForm) -> None:
+    """Validate the form; raise unless its token is one that this session was given."""
+    form.validate()
+    if not form.is_ours:
+        raise InvalidRequestError(
+            "This form does not belong to your session. Open the page again and send it from there."
+        )
+
+
+def submitted_context(session: Auth0Session, form: ContextForm) -> MfaContext:
+    """Return the context that a form is for, once it is certain that the form is ours."""
+    require_ours(form)
+    return services().contexts.for_page(session, form.context.data or "-")
+
+
+# -- where it leads ----------------------------------------------------------------------------
+
+
+def landing(context_id: str, target: StepUpTarget | None) -> Response:
+    """Send the user to where they were going; first past a new recovery code, if there is one."""
+    location = target_url(target)
+    if target is not None and target.recovery_code is not None:
+        location = recovery_url(context_id)
+    if wants_json():
+        return jsonify({"success": True, "redirect_to": location})
+    return see_other(location)
+
+
+def target_url(target: StepUpTarget | None) -> str:
+    """Return the path of what the step-up was for."""
+    return own_page(target.return_to if target else None) or home_url()
+
+
+def recovery_url(context_id: str, **values: Any) -> str:
+    """Return the path of the page that shows the new recovery code."""
+    return url_for(f"{BLUEPRINT}.recovery_code", context=context_id, **values)
+
+
+def failed_page(
+    session: Auth0Session, context: MfaContext, error: RateLimitedError | Auth0UnavailableError
+) -> Response:
+    """Return the page of a step that could not be done now; the check itself goes on."""
+    if wants_json():
+        raise error
+    again = restart_action(session, context.id)
+    back = Action(gettext("Go back"), challenge_url(context.id), primary=True)
+    other = Action(gettext("Use another method"), choose_url(context) or "", primary=True)
+    if isinstance(error, Auth0UnavailableError):
+        actions = [Action(gettext("Try again"), challenge_url(context.id), primary=True)]
+    elif error.is_about_context:
+        actions = [again]
+    elif error.is_about_sending or not choose_url(context):
+        actions = [back]
+    else:
+        actions = [other]
+    return error_page(error, session, actions=tuple(actions))
+
+
+# -- parts of pages ----------------------------------------------------------------------------
+
+
+def choose_url(context: MfaContext) -> str | None:
+    """Return the path of the choice of methods, if there is one."""
+    return challenge_url(context.id, choose=1) if len(context.usable) > 1 else None
+
+
+def method_shown(
+    one: Authenticator, form: ContextForm | None = None, action: str | None = None
+) -> Method:
+    """Return an authenticator as pages show it: masked number or address, or its own name."""
+    has_target = is_out_of_band(one.method) and one.method != "push"
+    label = one.name if not has_target and one.method != "recovery-code" else None
+    return Method(one.method, label, one.name if has_target else None, form, action)
+
+
+def resend_shown(session: Auth0Session, context: MfaContext, shown: Authenticator) -> Resend | None:
+    """Return the button for another message, for methods that have one."""
+    if not is_out_of_band(shown.method):
+        return None
+    found = services()
+    user_id = str((session.user or {}).get("sub"))
+    return Resend(
+        ResendForm.shown(binding(session), context.id, authenticator_id=shown.id, resend="1"),
+        url_for(f"{BLUEPRINT}.start"),
+        found.limits.wait(found.limits.send_buckets(user_id, context.hash)),
+    )
+
+
+def expiry(context: MfaContext) -> dict[str, Any]:
+    """Return how long the check can still be done, as a length and as a clock time."""
+    remaining = max(0, context.expires_at - int(services().clock()))
+    ends_at = datetime.fromtimestamp(context.expires_at).astimezone()
+    return {"expires_minutes": max(1, remaining // 60), "expires_clock": ends_at.strftime("%H:%M")}
+
+
+def code_kind(method: str) -> CodeKind:
+    """Return the kind of code that a method has."""
+    if method == "otp":
+        return "otp"
+    return "recovery-code" if method == "recovery-code" else "message"

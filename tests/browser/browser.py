@@ -1,0 +1,259 @@
+"""A Chromium as a person uses it: by what is on the page, with mouse and keyboard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from selenium import webdriver
+from selenium.webdriver import ActionChains
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # Nothing leaves this machine, whatever a page asks for.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost",
+    "--window-size=1280,900",
+)
+CONTEXT_COOKIE = "auth0_mfa_ctx_"
+TIMEOUT = 10
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of the browser, as its developer tools see it; ``size`` is in bytes."""
+
+    url: str
+    kind: str
+    method: str
+    size: int
+
+
+@contextmanager
+def chromium(profile: Path, *, scripts: bool) -> Iterator[webdriver.Chrome]:
+    """Run a headless Chromium with a profile of its own, for the length of the block."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    if not scripts:
+        blocked = {"profile.managed_default_content_settings.javascript": 2}
+        options.add_experimental_option("prefs", blocked)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+class Browser:
+    """Somebody with a browser in front of the bank at ``site``."""
+
+    def __init__(self, driver: webdriver.Chrome, site: str) -> None:
+        self.driver = driver
+        self.site = site
+        self._requests: list[Request] = []
+
+    # -- what is on the page -----------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """The path and query of the page, as the address bar shows them."""
+        parts = urlsplit(self.driver.current_url)
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+    @property
+    def title(self) -> str:
+        """The title of the page."""
+        return self.driver.title
+
+    @property
+    def heading(self) -> str:
+        """The text of the page's ``<h1>``."""
+        return self.driver.find_element(By.TAG_NAME, "h1").text
+
+    @property
+    def text(self) -> str:
+        """The text that can be seen on the page."""
+        return self.driver.find_element(By.TAG_NAME, "body").text
+
+    @property
+    def focused(self) -> str:
+        """What has the keyboard's focus: the field's name, or the text of a link or button."""
+        element = self.driver.switch_to.active_element
+        return element.get_attribute("name") or element.text.split("\n")[0]
+
+    def field(self, name: str) -> WebElement:
+        """Return the visible field of that name."""
+        return self.driver.find_element(By.NAME, name)
+
+    def find(self, text: str) -> WebElement:
+        """Return the first link or button with that text."""
+        for element in self.driver.find_elements(By.CSS_SELECTOR, "a, button"):
+            if text in element.text:
+                return element
+        raise AssertionError(f"nothing to press with {text!r}: {self.text}")
+
+    # -- what a person does ------------------------------------------------------------------
+
+    def go(self, path: str) -> None:
+        """Open an address of the bank."""
+        self.driver.get(urljoin(self.site, path))
+
+    def press(self, text: str) -> None:
+        """Click the link or button with that text, and wait for the page that it leads to."""
+        with self.next_page():
+            self.find(text).click()
+
+    def enter(self, code: str) -> None:
+        """Type the code and send it with the Enter key."""
+        with self.next_page():
+            self.field("code").send_keys(code, Keys.ENTER)
+
+    def keys(self, *keys: str) -> None:
+        """Press keys, wherever the focus is."""
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def tab_to(self, what: str) -> list[str]:
+        """Press Tab until ``what`` has the focus, and return everything on the way."""
+        way: list[str] = []
+        while not way or what not in way[-1]:
+            assert len(way) < 20, f"{what!r} is not reached by Tab: {way}"
+            self.keys(Keys.TAB)
+            way.append(self.focused)
+        return way
+
+    def log_in(self, email: str = "ana@example.com", target: str = "/accounts") -> None:
+        """Open a page that needs a login, and log in with the local tenant's password."""
+        self.go(target)
+        self.field("username").send_keys(email)
+        with self.next_page():
+            self.field("password").send_keys("demo", Keys.ENTER)
+
+    def choose(self, method: str, target: str = "/transfer") -> None:
+        """Open a page that needs a second check, and choose how to do it."""
+        self.go(target)
+        self.press(method)
+
+    def let_check_expire(self) -> None:
+        """Forget the cookies of open checks, as the browser does when their time is over."""
+        for cookie in self.driver.get_cookies():
+            if CONTEXT_COOKIE in cookie["name"]:
+                self.driver.delete_cookie(cookie["name"])
+
+    @contextmanager
+    def other_tab(self) -> Iterator[None]:
+        """Do what follows in a second tab, and come back to the first one."""
+        first = self.driver.current_window_handle
+        self.driver.switch_to.new_window("tab")
+        try:
+            yield
+        finally:
+            self.driver.close()
+            self.driver.switch_to.window(first)
+
+    @contextmanager
+    def next_page(self) -> Iterator[None]:
+        """Wait, after what follows, until another page has come."""
+        loader = self._loader()
+        yield
+        WebDriverWait(self.driver, TIMEOUT, 0.02).until(lambda _: self._loader() != loader)
+
+    # -- how it is shown ---------------------------------------------------------------------
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Show the page on a screen of that size, in CSS pixels."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def prefer(self, scheme: str) -> None:
+        """Ask for ``light`` or ``dark`` colours."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression, which may be a promise.
+
+        By the developer tools, which the page's Content-Security-Policy does not bind.
+        """
+        command = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        answer = self.driver.execute_cdp_cmd("Runtime.evaluate", command)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    # -- what the developer tools saw --------------------------------------------------------
+
+    def requests(self) -> list[Request]:
+        """Return every request since the start, or since :meth:`forget`."""
+        started: dict[str, dict[str, Any]] = {}
+        for event in self._events():
+            name, params = event["method"], event["params"]
+            if name == "Network.requestWillBeSent":
+                # A redirect is a request of its own under the same id.
+                if params["requestId"] in started:
+                    self._requests.append(_request(started[params["requestId"]], 0))
+                started[params["requestId"]] = params
+            elif name in ("Network.loadingFinished", "Network.loadingFailed"):
+                found = started.pop(params["requestId"], None)
+                if found:
+                    size = int(params.get("encodedDataLength", 0))
+                    self._requests.append(_request(found, size))
+        self._requests += [_request(found, 0) for found in started.values()]
+        return list(self._requests)
+
+    def console_errors(self) -> list[str]:
+        """Return what the console reports, but for the status of the pages themselves."""
+        pages = {one.url for one in self.requests() if one.kind == "Document"}
+        return [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if not (
+                "the server responded with a status of" in entry["message"]
+                and entry["message"].split(" ")[0] in pages
+            )
+        ]
+
+    def forget(self) -> None:
+        """Become a browser that has never been here: no cookies, no cache, no log."""
+        for cdp_command in (
+            "Network.clearBrowserCookies",
+            "Network.clearBrowserCache",
+            "Emulation.clearDeviceMetricsOverride",
+        ):
+            self.driver.execute_cdp_cmd(cdp_command, {})
+        self.prefer("")
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")
+        self._events()
+        self._requests.clear()
+
+    def _events(self) -> list[dict[str, Any]]:
+        entries = self.driver.get_log("performance")
+        return [json.loads(entry["message"])["message"] for entry in entries]
+
+    def _loader(self) -> str:
+        """Return the id of the page load: another one for each page that has come."""
+        tree = self.driver.execute_cdp_cmd("Page.getFrameTree", {})
+        return str(tree["frameTree"]["frame"]["loaderId"])
+
+
+def _request(params: dict[str, Any], size: int) -> Request:
+    request = params["request"]
+    return Request(request["url"], params.get("type", ""), request["method"], size)
