@@ -124,6 +124,13 @@ def _flag(value: Any) -> bool:
         raise _Problem("must be True or False") from None
 
 
+def _scope(value: Any) -> str:
+    text = _text(value)
+    if "openid" not in text.split():
+        raise _Problem("must contain openid, and offline_access for step-up to work")
+    return text
+
+
 def _params(value: Any) -> Mapping[str, str]:
     if isinstance(value, str):
         try:
@@ -202,7 +209,7 @@ KEYS: Mapping[str, Key] = {
     "client_secret": Key(_text),
     "client_assertion_signing_key": Key(_pem),
     "audience": Key(_text),
-    "scope": Key(_text, "openid profile email offline_access"),
+    "scope": Key(_scope, "openid profile email offline_access"),
     "authorize_params": Key(_params, {}),
     "mfa_context_ttl": Key(_seconds(1, 3600), 300),
     "stepup_max_age": Key(_seconds(1, MAX_STEPUP_AGE), 900),

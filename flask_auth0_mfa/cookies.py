@@ -3,14 +3,16 @@
 ========================= =======================================================================
 cookie                    content
 ========================= =======================================================================
-``session_auth0_0``       user, tokens, verifications
+``session_auth0_0``       user, refresh token, the access token of the login
+``session_auth0_a_ID_0``  what one audience has: access token, verification
 ``session_auth0_c_ID_0``  one MFA context, until its time is over
 ``session_auth0_t_ID_0``  what that step-up is for, a while longer, so that it can start again
 ========================= =======================================================================
 
 What is too long for one cookie goes on in ``_1`` and ``_2``. A part is opened only when somebody
 asks and written only when it changed, so that parallel requests and tabs never overwrite one
-another's context. A part that is not genuine, not whole or not of this session counts as absent.
+another's context or step-up. A part that is not genuine, not whole or not of this login counts as
+absent.
 """
 
 from __future__ import annotations
@@ -23,7 +25,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from .models import Auth0Session, MalformedSessionError, context_id
-from .sealing import CONTEXT, SESSION, TARGET, SealBrokenError, Sealer, SealExpiredError
+from .sealing import (
+    AUDIENCE,
+    CONTEXT,
+    SESSION,
+    TARGET,
+    SealBrokenError,
+    Sealer,
+    SealExpiredError,
+)
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -39,7 +49,7 @@ KEPT_CONTEXTS = 2
 #: More parts of one kind than this are not looked at: a browser has no reason to send them.
 MAX_PARTS = 16
 _PIECE = re.compile(r"([1-9])\.([A-Za-z0-9_-]{8})\.(.+)", re.DOTALL)
-_LETTERS = {CONTEXT: "c", TARGET: "t"}
+_LETTERS = {AUDIENCE: "a", CONTEXT: "c", TARGET: "t"}
 #: What a context has in common with its target, and leaves to it.
 _SHARED = ("audience", "scope", "return_to", "reason", "methods")
 
@@ -120,31 +130,41 @@ class CookieStore:
         content = self._open(SESSION)
         if content is None:
             return Auth0Session()
-        targets = dict(self._each(TARGET))
+        login_id = content.get("login_id")
+        audiences = self._each(AUDIENCE, login_id)
+        targets = self._each(TARGET, login_id)
+        contexts = self._each(CONTEXT, login_id)
+        content["access_tokens"] = [one["token"] for one in audiences.values() if "token" in one]
+        content["verified"] = {
+            one["audience"]: one["verified"] for one in audiences.values() if "verified" in one
+        }
         content["targets"] = targets
         content["mfa_context"] = {
             entry.pop("hash"): {**_shared(targets.get(identifier, {})), **entry}
-            for identifier, entry in self._each(CONTEXT)
+            for identifier, entry in contexts.items()
             if context_id(str(entry.get("hash"))) == identifier
         }
         try:
             session = Auth0Session.from_dict(content)
         except MalformedSessionError:
             return Auth0Session()
-        # Contexts of another session count as absent.
         session.prune(self._clock())
         return session
 
-    def _each(self, purpose: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield id and content of each genuine part of one kind; the id is sealed with it."""
+    def _each(self, purpose: str, login_id: object) -> dict[str, dict[str, Any]]:
+        """Return the genuine parts of one kind by their id, which is sealed with them."""
         pattern = re.compile(
             rf"{re.escape(self._base)}_{_LETTERS[purpose]}_([A-Za-z0-9_-]{{22}})_0"
         )
         found = [match[1] for name in self._cookies if (match := pattern.fullmatch(name))]
+        parts = {}
         for identifier in found[:MAX_PARTS]:
             content = self._open(purpose, identifier)
-            if content is not None and content.pop("id", None) == identifier:
-                yield identifier, content
+            if content is None or content.pop("id", None) != identifier:
+                continue
+            if content.get("login_id") == login_id:
+                parts[identifier] = content
+        return parts
 
     def _open(self, purpose: str, identifier: str = "") -> dict[str, Any] | None:
         sealed = self._joined(self._name(purpose, identifier))
@@ -187,7 +207,7 @@ class CookieStore:
         session.prune(self._clock())
         while True:
             after = _parts(session.to_dict())
-            cookies = self._cookies_for(before, after, session.created_at + lifetime)
+            cookies = self._cookies_for(before, after, int(session.created_at) + lifetime)
             size = sum(len(name) + len(_value(cookie)) for name, cookie in cookies.items())
             if size <= BUDGET:
                 break
@@ -227,7 +247,7 @@ class CookieStore:
         }
 
     def _ours(self) -> set[str]:
-        pattern = re.compile(rf"{re.escape(self._base)}(_[ct]_[A-Za-z0-9_-]{{22}})?_[0-9]")
+        pattern = re.compile(rf"{re.escape(self._base)}(_[act]_[A-Za-z0-9_-]{{22}})?_[0-9]")
         return {name for name in self._cookies if pattern.fullmatch(name)}
 
 
@@ -241,11 +261,12 @@ def _shared(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parts(content: Mapping[str, Any]) -> list[Part]:
     """Return the parts that the content of a session is written in."""
-    if content["sid"] is None:
+    if content["login_id"] is None:
         return []
+    apart = ("access_tokens", "verified", "mfa_context", "targets")
+    parts = [Part(SESSION, "", {k: v for k, v in content.items() if k not in apart})]
+    parts.extend(_audience_parts(content))
     targets = content["targets"]
-    tokens = {k: v for k, v in content.items() if k not in ("mfa_context", "targets")}
-    parts = [Part(SESSION, "", tokens)]
     for identifier, entry in targets.items():
         parts.append(Part(TARGET, identifier, entry, entry["expires_at"]))
     for key, entry in content["mfa_context"].items():
@@ -256,18 +277,32 @@ def _parts(content: Mapping[str, Any]) -> list[Part]:
     return parts
 
 
+def _audience_parts(content: Mapping[str, Any]) -> Iterator[Part]:
+    tokens = {token["audience"]: token for token in content["access_tokens"]}
+    verified = content["verified"]
+    for audience in sorted(tokens.keys() | verified.keys()):
+        entry = {"audience": audience, "login_id": content["login_id"]}
+        if audience in tokens:
+            entry["token"] = tokens[audience]
+        if audience in verified:
+            entry["verified"] = verified[audience]
+        yield Part(AUDIENCE, context_id(audience), entry)
+
+
 def _evict(session: Auth0Session, size: int) -> None:
     """Make the session smaller by what will be missed least.
 
-    Contexts beyond two, oldest first; then access tokens, the one renewed longest ago first, but
-    never the newest; then the second context; then what lets finished checks start again.
+    Contexts beyond two, oldest first; then access tokens, the one that ends first first, but never
+    the last; then the second context; then what lets finished checks start again.
     """
     oldest = min(session.contexts.values(), key=lambda c: c.opened_at, default=None)
     spare = set(session.targets) - {context.id for context in session.contexts.values()}
     if oldest is not None and len(session.contexts) > KEPT_CONTEXTS:
         session.close_context(oldest)
     elif len(session.access_tokens) > 1:
-        del session.access_tokens[next(iter(session.access_tokens))]
+        del session.access_tokens[
+            min(session.access_tokens, key=lambda key: session.access_tokens[key].expires_at)
+        ]
     elif spare:
         del session.targets[min(spare, key=lambda key: session.targets[key].expires_at)]
     elif oldest is not None and len(session.contexts) > 1:

@@ -380,11 +380,12 @@ def refresh_error(answer: Auth0ResponseError) -> Auth0MFAError:
     return AccessDeniedError(error=answer.code)
 
 
-def verify_error(answer: Auth0ResponseError) -> Auth0MFAError:
+def verify_error(answer: Auth0ResponseError, *, is_push: bool) -> Auth0MFAError:
     """Return what a refused MFA grant means (``POST /oauth/token``).
 
     Sources disagree about statuses, so only ``error`` counts; ``invalid_grant`` is told apart by
-    the parameter that its description names.
+    the parameter that its description names. A declined push and a wrong code share it, so
+    ``is_push`` says which of the two it was.
     """
     if error := _common(answer):
         return error
@@ -392,11 +393,16 @@ def verify_error(answer: Auth0ResponseError) -> Auth0MFAError:
         slower = POLL_STEP if answer.code == "slow_down" else 0
         return MfaVerifyPendingError(POLL_INTERVAL + slower)
     if answer.code == "access_denied":
-        return MfaDeclinedError()
+        # For a code this is an Action of the tenant that says no after the factor.
+        return MfaDeclinedError() if is_push else AccessDeniedError()
     if answer.code == "expired_token":
         return MfaTokenExpiredError() if _GONE in answer.description else MfaCodeExpiredError()
     if answer.code in {"invalid_grant", "invalid_request"} and _GONE in answer.description:
         return MfaTokenExpiredError()
+    if answer.code in {"invalid_grant", "invalid_request"} and "oob_code" in answer.description:
+        return MfaCodeExpiredError()
+    if is_push and answer.code == "invalid_grant" and "binding_code" not in answer.description:
+        return MfaDeclinedError()
     return MfaVerifyError()
 
 

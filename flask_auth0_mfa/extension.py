@@ -5,6 +5,7 @@ No rules here: what a method does is in :mod:`.flows` and :mod:`.signin`.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,8 @@ from typing import Any, cast
 from flask import Flask
 from werkzeug.local import LocalProxy
 
-from .client import Auth0Client, token_response
+from .client import Auth0Client
+from .client import token_response as parse_token_response
 from .config import load_settings
 from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError, LoginRequiredError
 from .flows import (
@@ -26,6 +28,7 @@ from .flows import (
     VerificationFlow,
 )
 from .limits import build_limits
+from .logins import Logins
 from .models import AccessToken, Authenticator, Challenge, Enrollment, StepUpRequest, TokenResponse
 from .refresh import TokenFamily
 from .responses import error_response, return_to_page
@@ -37,6 +40,8 @@ from .state import open_state
 from .tokens import IdTokenVerifier, SigningKeys
 from .views import build_blueprint
 from .views.login import build_oauth
+
+logger = logging.getLogger("flask_auth0_mfa")
 
 
 class Auth0MFA:
@@ -74,6 +79,11 @@ class Auth0MFA:
                 ["Auth0MFA is set up for this application already: call init_app once."]
             )
         app.extensions[EXTENSION] = found = self._build(app, {**self._options, **options})
+        if found.settings.state_uri is None and not (app.debug or app.testing):
+            logger.warning(
+                "AUTH0_STATE_URI is not set: limits on guesses count in each process for itself. "
+                "With more than one process set it to redis://HOST:PORT/DB."
+            )
         app.session_interface = wrap(app.session_interface, found.sealer, self._clock)
         app.register_blueprint(build_blueprint(found.settings))
         app.register_error_handler(Auth0MFAError, error_response)
@@ -87,6 +97,7 @@ class Auth0MFA:
         keys = SigningKeys(client.jwks, clock)
         verifier = IdTokenVerifier(keys, settings.issuer, settings.client_id, clock)
         family = TokenFamily(client, state, sealer, clock)
+        logins = Logins(state, sealer, family, clock)
         parts = Parts(settings, client, sealer, state, family, verifier, clock, sender=app)
         contexts = ContextFlow(parts)
         tokens = TokenFlow(parts, contexts)
@@ -100,7 +111,8 @@ class Auth0MFA:
             challenges=challenges,
             verification=VerificationFlow(parts, contexts, tokens, challenges),
             enrollment=EnrollmentFlow(parts, contexts),
-            sign_in=SignInFlow(settings, sealer, state, verifier, clock, sender=app),
+            sign_in=SignInFlow(settings, logins, verifier, clock, sender=app),
+            logins=logins,
             limits=build_limits(settings, sealer, sender=app),
             oauth=build_oauth(app, settings, client, keys),
             clock=clock,
@@ -234,22 +246,25 @@ class Auth0MFA:
 
     # -- an application's own login ----------------------------------------------------------
 
-    def sign_in(self, token_response_: Mapping[str, Any]) -> None:
+    def sign_in(self, token_response: Mapping[str, Any]) -> None:
         """Begin the session for a login that the application ran itself (Authlib or other).
 
-        :param token_response_: the answer of the token endpoint, with ``id_token``, which is
+        :param token_response: the answer of the token endpoint, with ``id_token``, which is
             validated here, and ``refresh_token`` (ask for ``offline_access``).
         """
         found = services()
-        response = token_response(token_response_)
+        response = parse_token_response(token_response)
         claims = found.sign_in.claims(response)
         with auth0_session() as session:
             found.sign_in.sign_in(session, response, claims)
 
     def sign_out(self) -> None:
-        """End the user's session here; Auth0's own session is not touched."""
+        """End the user's session here and revoke its refresh token.
+
+        Auth0's own session, with which it signs users in without a password, is not touched.
+        """
         with auth0_session() as session:
-            services().sign_in.sign_out(session)
+            services().sign_out(session)
 
 
 def _secrets(app: Flask) -> list[bytes]:

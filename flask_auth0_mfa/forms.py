@@ -30,14 +30,13 @@ class FormBinding:
     """What a form's token is bound to."""
 
     sealer: Sealer
-    sid: str
-    sids: frozenset[str]
+    login_id: str
     expires_at: int
 
 
 def bind(sealer: Sealer, clock: Callable[[], float], session: Auth0Session) -> FormBinding:
     """Return the binding for forms of this session."""
-    return FormBinding(sealer, session.sid or "", session.sids, int(clock()) + TARGET_TTL)
+    return FormBinding(sealer, session.login_id or "", int(clock()) + TARGET_TTL)
 
 
 class ContextCSRF(CSRF):  # type: ignore[misc]  # WTForms is untyped
@@ -51,7 +50,7 @@ class ContextCSRF(CSRF):  # type: ignore[misc]  # WTForms is untyped
 
     def generate_csrf_token(self, csrf_token_field: CSRFTokenField) -> str:  # noqa: ARG002 - WTForms' signature
         # The context field stands before the token's, so it is filled by now.
-        content = {"sid": self._binding.sid, "context": self._form.context.data or ""}
+        content = {"login": self._binding.login_id, "context": self._form.context.data or ""}
         return self._binding.sealer.seal(FORM, content, self._binding.expires_at)
 
     def validate_csrf_token(self, form: ContextForm, field: CSRFTokenField) -> None:
@@ -59,7 +58,7 @@ class ContextCSRF(CSRF):  # type: ignore[misc]  # WTForms is untyped
             content = self._binding.sealer.open(FORM, field.data or "")
         except (SealBrokenError, SealExpiredError):
             raise ValidationError("not a token of ours") from None
-        if content.get("sid") not in self._binding.sids:
+        if content.get("login") != self._binding.login_id:
             raise ValidationError("a token of another session")
         if content.get("context") != (form.context.data or ""):
             raise ValidationError("a token of another check")

@@ -147,7 +147,7 @@ class StepUpTarget:
     scope: str | None
     return_to: str | None
     reason: str | None
-    sid: str
+    login_id: str
     expires_at: int
     methods: tuple[str, ...] | None = None
     verified: bool = False
@@ -184,7 +184,7 @@ class MfaContext:
     raw_mfa_token: str = field(repr=False)
     opened_at: int
     expires_at: int
-    sid: str
+    login_id: str
     audience: str | None
     scope: str | None = None
     mfa_requirements: Mapping[str, Any] = field(default_factory=dict)
@@ -234,10 +234,21 @@ class MfaContext:
         mine = (self.audience, self.return_to, self.reason, self.methods)
         return wanted == mine and scope_set(request.scope) <= scope_set(self.scope)
 
+    @property
+    def waits_for_phone(self) -> bool:
+        """Tell whether what was begun is answered on the phone, without a code."""
+        begun = self.enrollment or self.challenge
+        if begun is None or begun.oob_code is None or begun.binding_method == "prompt":
+            return False
+        return factors.is_out_of_band(begun.method)
+
     def allows(self, method: str) -> bool:
         """Tell whether tenant and view both accept the method, and we can do it."""
         required = self.required_types("challenge")
         if required and not factors.accepts(required, method):
+            return False
+        if not required and self.required_types("enroll"):
+            # The tenant wants another method to be added; none of those that are there will do.
             return False
         if self.methods is not None and not factors.accepts(self.methods, method):
             return False
@@ -263,12 +274,11 @@ class Auth0Session:
     login_token: AccessToken | None = None
     access_tokens: dict[str, AccessToken] = field(default_factory=dict)
     verified: dict[str, Verification] = field(default_factory=dict)
+    #: Random, new at login and at each step-up (against fixation, ASVS 7.2.4).
     sid: str | None = None
-    #: Earlier values of ``sid`` whose contexts stay usable, each until a moment.
-    previous_sids: dict[str, int] = field(default_factory=dict)
-    created_at: int = 0
-    #: Names this login through all its session ids, so that a logout can end it everywhere.
+    #: Names this login through all its session ids; what belongs to the session is bound to it.
     login_id: str | None = None
+    created_at: float = 0
     contexts: dict[str, MfaContext] = field(default_factory=dict)
     targets: dict[str, StepUpTarget] = field(default_factory=dict)
 
@@ -324,18 +334,7 @@ class Auth0Session:
                 return record
         return None
 
-    def renew_sid(self, sid: str, now: float) -> None:
-        """Give the session a new id (against fixation); open contexts stay usable."""
-        if self.sid is not None:
-            self.previous_sids[self.sid] = int(now) + TARGET_TTL
-        self.sid = sid
-
     # -- contexts ----------------------------------------------------------------------------
-
-    @property
-    def sids(self) -> frozenset[str]:
-        """The session id and the earlier ones whose contexts are still usable."""
-        return frozenset(self.previous_sids) | ({self.sid} if self.sid else frozenset())
 
     def open_context(self, context: MfaContext) -> None:
         """Add a context and remember what it is for."""
@@ -346,7 +345,7 @@ class Auth0Session:
             return_to=context.return_to,
             reason=context.reason,
             methods=context.methods,
-            sid=context.sid,
+            login_id=context.login_id,
             expires_at=context.opened_at + TARGET_TTL,
         )
 
@@ -374,14 +373,12 @@ class Auth0Session:
             )
 
     def prune(self, now: float) -> None:
-        """Remove contexts, targets and earlier session ids whose time is over."""
-        self.contexts = {
-            key: c for key, c in self.contexts.items() if c.expires_at > now and c.sid in self.sids
+        """Remove contexts and targets whose time is over, and access tokens that have expired."""
+        self.contexts = {key: c for key, c in self.contexts.items() if c.expires_at > now}
+        self.targets = {key: t for key, t in self.targets.items() if t.expires_at > now}
+        self.access_tokens = {
+            key: token for key, token in self.access_tokens.items() if token.expires_at > now
         }
-        self.targets = {
-            key: t for key, t in self.targets.items() if t.expires_at > now and t.sid in self.sids
-        }
-        self.previous_sids = {s: at for s, at in self.previous_sids.items() if at > now}
 
     # -- plain types -------------------------------------------------------------------------
 
@@ -396,9 +393,8 @@ class Auth0Session:
             "access_tokens": [_token_to_dict(t) for t in self.access_tokens.values()],
             "verified": {key: asdict(record) for key, record in self.verified.items()},
             "sid": self.sid,
-            "previous_sids": dict(self.previous_sids),
-            "created_at": self.created_at,
             "login_id": self.login_id,
+            "created_at": self.created_at,
             "mfa_context": {key: _context_to_dict(c) for key, c in self.contexts.items()},
             "targets": {key: _plain(target) for key, target in self.targets.items()},
         }
@@ -426,9 +422,8 @@ class Auth0Session:
             access_tokens={t.audience: t for t in tokens if t.audience is not None},
             verified={k: Verification(**record) for k, record in content["verified"].items()},
             sid=content["sid"],
-            previous_sids=dict(content["previous_sids"]),
-            created_at=content["created_at"],
             login_id=content["login_id"],
+            created_at=content["created_at"],
             contexts={k: _context_from_dict(c) for k, c in content["mfa_context"].items()},
             targets={k: _target_from_dict(t) for k, t in content["targets"].items()},
         )

@@ -19,8 +19,9 @@ from .models import TokenResponse
 from .sealing import STATE, SealBrokenError, Sealer, SealExpiredError
 from .state import SharedState
 
-#: How long the successor of a refresh token is remembered, in seconds.
-SUCCESSOR_TTL = 600
+#: How long the successor of a refresh token is remembered, in seconds. A browser may come back
+#: with the cookie before it until it has made another request.
+SUCCESSOR_TTL = 3600
 #: How long a refresh's result is handed to requests that still carry the token before it.
 RESULT_TTL = 30
 #: More replacements than this within ``SUCCESSOR_TTL`` are not followed.
@@ -46,9 +47,9 @@ class TokenFamily:
     def held(self, refresh_token: str) -> Iterator[str]:
         """Hold the family and yield its newest token, the one to present."""
         while True:
-            newest = self._newest(refresh_token)
+            newest = self.newest(refresh_token)
             with self._state.locked(self._sealer.name("family", newest)):
-                if self._newest(newest) == newest:
+                if self.newest(newest) == newest:
                     yield newest
                     return
 
@@ -79,7 +80,8 @@ class TokenFamily:
             self._put(wanted, result, RESULT_TTL)
             return TokenResponse(**tokens), True
 
-    def _newest(self, refresh_token: str) -> str:
+    def newest(self, refresh_token: str) -> str:
+        """Return the token that has replaced this one, or itself."""
         for _ in range(MAX_STEPS):
             successor = self._get(("next", refresh_token))
             if successor is None:

@@ -17,6 +17,7 @@ from .errors import (
     Auth0MFAError,
     Auth0UnavailableError,
     InsufficientScopeError,
+    InvalidRequestError,
     LoginRequiredError,
     MfaNoAvailableFactorsError,
     MfaRequiredError,
@@ -161,6 +162,8 @@ def error_page(
 
 
 def _text(error: Auth0MFAError) -> Text:
+    if isinstance(error, InvalidRequestError):
+        return Text("error", gettext("This did not work"), (gettext(error.error_description),))
     if isinstance(error, RateLimitedError) and error.is_about_sending:
         return Text(
             "warning",
@@ -251,6 +254,9 @@ def _texts() -> Mapping[type[Auth0MFAError], Text]:
 def _actions(error: Auth0MFAError, session: Auth0Session) -> tuple[Action, ...]:
     if isinstance(error, MfaTokenExpiredError) and error.context_id in session.targets:
         return (restart_action(session, error.context_id),)
+    newest = session.newest_context()
+    if isinstance(error, InvalidRequestError) and newest is not None:
+        return (Action(gettext("Go back"), challenge_url(newest.id), primary=True),)
     if isinstance(error, UniversalLoginRequiredError):
         url = url_for(f"{BLUEPRINT}.login", ticket=error.ticket)
         return (Action(gettext("Sign in again"), url, primary=True),)

@@ -2,8 +2,8 @@
 
 A seal is a compact JWE (RFC 7516, ``dir`` with ``A256GCM``) without its constant header. Its key
 is derived from the application's secret with HKDF (RFC 5869), a different one for each purpose, so
-that a session cookie is never accepted as an ``mfa_token`` nor the other way round. The first secret seals, all
-of them open, which is how ``SECRET_KEY_FALLBACKS`` lets a key rotate.
+that a session cookie is never accepted as an ``mfa_token`` nor the other way round. The first
+secret seals, all of them open, which is how ``SECRET_KEY_FALLBACKS`` lets a key rotate.
 
 The plaintext is Huffman-coded, which takes back the third that base64 costs. It is not compressed
 any further: repeated strings are not searched for, since the length of a seal would then tell
@@ -31,6 +31,7 @@ from joserfc.jwk import OctKey
 
 #: Purposes of seals; each has a key of its own.
 SESSION = "session"
+AUDIENCE = "audience"
 CONTEXT = "context"
 TARGET = "target"
 MFA_TOKEN = "mfa-token"  # noqa: S105 - the name of a purpose, not a secret

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,13 @@ from flask import current_app, has_request_context, request
 
 from .client import Auth0Client
 from .config import Settings
-from .errors import MfaRequiredError, MfaVerifyError
+from .errors import (
+    Auth0MFAError,
+    Auth0ResponseError,
+    MfaRequiredError,
+    MfaVerifyError,
+    MfaVerifyPendingError,
+)
 from .flows import (
     ChallengeFlow,
     ContextFlow,
@@ -20,6 +27,7 @@ from .flows import (
     VerificationFlow,
 )
 from .limits import Limits
+from .logins import Logins
 from .models import Auth0Session, Authenticator, MfaContext, TokenResponse
 from .sealing import Sealer
 from .signin import SignInFlow
@@ -40,12 +48,21 @@ class Services:
     verification: VerificationFlow
     enrollment: EnrollmentFlow
     sign_in: SignInFlow
+    logins: Logins
     limits: Limits
     #: Authlib's client of the tenant.
     oauth: Any
     clock: Callable[[], float]
     #: The :class:`~flask_auth0_mfa.Auth0MFA` that built this.
     facade: Any
+
+    def sign_out(self, session: Auth0Session) -> None:
+        """End the session and revoke its refresh token, as far as Auth0 can be reached."""
+        refresh_token = self.sign_in.sign_out(session)
+        if refresh_token is not None:
+            # The user is signed out here in any case; Auth0 lets the token lapse by itself.
+            with suppress(Auth0MFAError, Auth0ResponseError):
+                self.client.revoke(refresh_token)
 
     def start_challenge(
         self,
@@ -88,9 +105,20 @@ class Services:
 
         Raises what :meth:`VerificationFlow.poll` raises.
         """
+        return self._asked_phone(session, context, self.verification.proof_for_push(context))
+
+    def _asked_phone(
+        self, session: Auth0Session, context: MfaContext, proof: Proof
+    ) -> TokenResponse:
+        if self.verification.is_known(context, proof):
+            return self.verification.verify(session, context, proof)
+        self.contexts.usable(context)
+        wait = self.verification.wait_before_asking(context)
+        if wait:
+            raise MfaVerifyPendingError(wait)
         user_id = str((session.user or {}).get("sub"))
-        self.limits.check(self.limits.poll_buckets(context.hash), user_id)
-        return self.verification.poll(session, context)
+        self.limits.count(self.limits.poll_buckets(context.hash), user_id)
+        return self.verification.poll(session, context, proof)
 
     def verify(self, session: Auth0Session, context: MfaContext, proof: Proof) -> TokenResponse:
         """Check the limits, then prove the second factor; the only way to a grant.
@@ -99,6 +127,8 @@ class Services:
         """
         proof = proof.cleaned()
         if proof.is_push:
+            return self._asked_phone(session, context, proof)
+        if self.verification.is_known(context, proof):
             return self.verification.verify(session, context, proof)
         user_id = str((session.user or {}).get("sub"))
         is_recovery = proof.recovery_code is not None

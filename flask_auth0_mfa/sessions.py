@@ -50,8 +50,7 @@ def auth0_session() -> Iterator[Auth0Session]:
     store = _store()
     session = store.load()
     before = session.to_dict()
-    if services().sign_in.is_ended(session):
-        session = Auth0Session()
+    session = services().logins.caught_up(session)
     try:
         yield session
     finally:

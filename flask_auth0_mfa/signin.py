@@ -10,13 +10,9 @@ from . import signals
 from .config import Settings
 from .errors import LoginRequiredError
 from .flows import new_sid
+from .logins import Logins
 from .models import ANY_AUDIENCE, AccessToken, Auth0Session, TokenResponse, Verification
-from .sealing import Sealer
-from .state import SharedState
 from .tokens import PROTOCOL_CLAIMS, IdTokenVerifier, InvalidTokenError, is_for
-
-#: How long an ended login is remembered, in seconds: longer than any answer is on its way.
-ENDED_TTL = 86_400
 
 
 @dataclass(frozen=True)
@@ -24,8 +20,7 @@ class SignInFlow:
     """Begins and ends sessions of one application; ``sender`` is what signals are sent from."""
 
     settings: Settings
-    sealer: Sealer
-    state: SharedState
+    logins: Logins
     verifier: IdTokenVerifier
     clock: Callable[[], float]
     sender: Any
@@ -58,9 +53,9 @@ class SignInFlow:
         if (session.user or {}).get("sub") != claims["sub"]:
             self.forget(session)
         session.user = {k: v for k, v in claims.items() if k not in PROTOCOL_CLAIMS}
-        session.renew_sid(new_sid(), now)
-        session.created_at = now
+        session.sid = new_sid()
         session.login_id = session.login_id or new_sid()
+        session.created_at = self.clock()
         if response.refresh_token is not None:
             session.refresh_token = response.refresh_token
         self._keep_access_token(session, response, audience, now)
@@ -86,44 +81,11 @@ class SignInFlow:
     def sign_out(self, session: Auth0Session) -> str | None:
         """End the session; returns the refresh token that should be revoked, if there is one."""
         user, refresh_token = session.user, session.refresh_token
-        if session.login_id is not None:
-            self._end(("login", session.login_id))
+        self.logins.end(session)
         self.forget(session)
         if user is not None:
             signals.logged_out.send(self.sender, user_id=user.get("sub"))
         return refresh_token
-
-    def is_ended(self, session: Auth0Session) -> bool:
-        """Tell whether this login was ended elsewhere.
-
-        The answer to a request that ran beside the logout may bring its cookies back; what was
-        ended stays ended while the shared state remembers it.
-        """
-        if session.login_id is None:
-            return False
-        names = [self._ended(("login", session.login_id))]
-        user = session.user or {}
-        for claim in ("sid", "sub"):
-            if isinstance(user.get(claim), str):
-                names.append(self._ended((claim, user[claim])))
-        for name in names:
-            ended_at = self.state.get(name)
-            if ended_at is not None and session.created_at <= float(ended_at):
-                return True
-        return False
-
-    def end_everywhere(self, *, auth0_sid: str | None, subject: str | None) -> None:
-        """End the logins of an Auth0 session, or all of a user's (back-channel logout)."""
-        if auth0_sid is not None:
-            self._end(("sid", auth0_sid))
-        elif subject is not None:
-            self._end(("sub", subject))
-
-    def _end(self, what: tuple[str, str]) -> None:
-        self.state.put(self._ended(what), str(int(self.clock())), ENDED_TTL)
-
-    def _ended(self, what: tuple[str, str]) -> str:
-        return self.sealer.name("ended", *what)
 
     @staticmethod
     def forget(session: Auth0Session) -> None:

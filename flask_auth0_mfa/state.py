@@ -8,7 +8,7 @@ share it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +32,9 @@ class SharedState(Protocol):
 
     def get(self, name: str) -> str | None:
         """Return the value under ``name`` if its time is not over."""
+
+    def get_many(self, names: Sequence[str]) -> list[str | None]:
+        """Return the values under all the names, in their order, in one go."""
 
     def put(self, name: str, value: str, ttl: int) -> None:
         """Keep ``value`` under ``name`` for ``ttl`` seconds."""
@@ -60,6 +63,9 @@ class MemoryState:
         with self._guard:
             value = self._cache.get(name)
         return value if isinstance(value, str) else None
+
+    def get_many(self, names: Sequence[str]) -> list[str | None]:
+        return [self.get(name) for name in names]
 
     def put(self, name: str, value: str, ttl: int) -> None:
         with self._guard:
@@ -121,9 +127,15 @@ class RedisState:
         self._redis = redis
 
     def get(self, name: str) -> str | None:
+        return self.get_many([name])[0]
+
+    def get_many(self, names: Sequence[str]) -> list[str | None]:
         with _outage():
-            value = self._redis.get(self.KEY_PREFIX + name)
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else None
+            values = self._redis.mget([self.KEY_PREFIX + name for name in names])
+        return [
+            value.decode("utf-8", "replace") if isinstance(value, bytes) else None
+            for value in values
+        ]
 
     def put(self, name: str, value: str, ttl: int) -> None:
         with _outage():

@@ -8,19 +8,28 @@
 
 from __future__ import annotations
 
+from .actions import Event, PostLoginApi
 from .app import create_app
-from .configuration import Configuration, InvalidConfiguration, person
+from .clients import Api, Client, RefreshTokenSettings
+from .configuration import Configuration, InvalidConfiguration
 from .faults import ConnectionDropped
-from .server import RemoteRefused, serve
+from .server import RemoteRefused, RunningServer, serve
 from .tenant import Tenant
 from .totp import MissingExtra
+from .users import person
 
 __all__ = [
+    "Api",
+    "Client",
     "Configuration",
     "ConnectionDropped",
+    "Event",
     "InvalidConfiguration",
     "MissingExtra",
+    "PostLoginApi",
+    "RefreshTokenSettings",
     "RemoteRefused",
+    "RunningServer",
     "Tenant",
     "create_app",
     "person",

@@ -7,12 +7,14 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from werkzeug.wrappers import Response
 
-from . import limits, mfa
-from .login import server, tenant
-from .oauth import BODY_AUTH_METHODS, AuthorizationRequest, body_of_request
+from . import challenge, enrollment, limits
+from .current import server, tenant
+from .oauth import BODY_AUTH_METHODS
+from .oauth_request import AuthorizationRequest, body_of_request
+from .records import MfaTransaction
 from .refusals import Refused, missing
-from .tenant import MfaTransaction
 from .tokens import Bearer, bearer_of, profile
+from .transactions import is_access_token, transaction_for_enrollment, transaction_of
 from .users import User
 
 api = Blueprint("api", __name__)
@@ -99,50 +101,50 @@ def userinfo() -> Response:
 @api.get("/mfa/authenticators")
 def list_authenticators() -> Response:
     """List what the user has enrolled."""
-    return jsonify(mfa.listed(tenant(), _user_with("read:authenticators")))
+    return jsonify(enrollment.listed(tenant(), _user_with("read:authenticators")))
 
 
 @api.delete("/mfa/authenticators/<path:authenticator_id>")
 def remove_authenticator(authenticator_id: str) -> Response:
     """Remove an authenticator; an ``mfa_token`` is not enough for that."""
-    by_access_token = _bearer_token().startswith("eyJ")
+    by_access_token = is_access_token(_bearer_token())
     if not by_access_token and not tenant().configuration.remove_with_mfa_token:
         _user_with("remove:authenticators")
         raise _insufficient_scope()
-    mfa.remove(_user_with("remove:authenticators"), authenticator_id)
+    enrollment.remove(_user_with("remove:authenticators"), authenticator_id)
     return Response(status=204)
 
 
 @api.post("/mfa/challenge")
-def challenge() -> Response:
+def start_challenge() -> Response:
     """Start a challenge; the client's credentials are in the body only."""
-    body = body_of_request()
-    oauth_request = AuthorizationRequest("POST", body, {})
+    oauth_request = AuthorizationRequest("POST", body_of_request(), {})
     client = server().authenticate_client(oauth_request, BODY_AUTH_METHODS)
-    mfa_token = str(body.get("mfa_token") or "")
+    body = oauth_request.form
+    mfa_token = body.get("mfa_token")
     if not mfa_token:
         raise missing("mfa_token")
-    if mfa_token.startswith("eyJ"):
+    if is_access_token(mfa_token):
         raise Refused(403, "invalid_grant", "Malformed mfa_token")
-    transaction = mfa.transaction_of(tenant(), mfa_token, client)
-    answer = mfa.challenge(
+    transaction = transaction_of(tenant(), mfa_token, client)
+    answer = challenge.challenge(
         tenant(), transaction, body.get("challenge_type"), body.get("authenticator_id")
     )
     return jsonify(answer)
 
 
 @api.post("/mfa/associate")
-def associate() -> Response:
+def begin_enrollment() -> Response:
     """Begin an enrollment; with an ``mfa_token`` only the first, or one an Action asks for."""
     bearer_token = _bearer_token()
-    if bearer_token.startswith("eyJ"):
+    if is_access_token(bearer_token):
         bearer = _mfa_bearer(bearer_token, "enroll")
-        transaction = mfa.transaction_for_enrollment(tenant(), bearer_token, bearer)
+        transaction = transaction_for_enrollment(tenant(), bearer_token, bearer)
     else:
         transaction = _transaction(bearer_token)
         if transaction.flow.user.active() and not transaction.step.enroll:
             raise Refused(403, "access_denied", "User is already enrolled.")
-    return jsonify(mfa.associate(tenant(), transaction, body_of_request()))
+    return jsonify(enrollment.associate(tenant(), transaction, body_of_request()))
 
 
 def _bearer_token() -> str:
@@ -152,7 +154,7 @@ def _bearer_token() -> str:
 
 def _user_with(scope: str) -> User:
     bearer_token = _bearer_token()
-    if bearer_token.startswith("eyJ"):
+    if is_access_token(bearer_token):
         return _mfa_bearer(bearer_token, scope).user
     return _transaction(bearer_token).flow.user
 
@@ -169,7 +171,7 @@ def _mfa_bearer(access_token: str, scope: str) -> Bearer:
 
 def _transaction(mfa_token: str) -> MfaTransaction:
     try:
-        return mfa.transaction_of(tenant(), mfa_token, None)
+        return transaction_of(tenant(), mfa_token)
     except Refused as refusal:
         if refusal.error == "expired_token":
             raise

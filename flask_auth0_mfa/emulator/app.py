@@ -6,18 +6,22 @@ import json
 import time
 from typing import Any
 
-from flask import Flask, Response, current_app, jsonify, request
+from flask import Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from flask.typing import ResponseReturnValue
 
 from . import limits
 from .api import api
 from .control import control
+from .current import EXTENSION, tenant
 from .faults import ConnectionDropped, Fault
-from .login import pages
+from .hosted_mfa import mfa_pages
+from .login import login_pages
+from .logout import logout_pages
 from .oauth import Server
+from .records import Call
 from .refusals import Refused
-from .tenant import Call, Tenant
+from .tenant import Tenant
 
 #: The status of a call that was not answered, in the log of calls.
 _DROPPED = 0
@@ -54,7 +58,7 @@ def create_app(tenant: Tenant | None = None) -> Flask:
     app = EmulatorApp(__name__, static_folder="static", static_url_path="/_emulator/static")
     app.tenant = tenant or Tenant()
     app.json = _JsonInOrder(app)
-    app.extensions["auth0_emulator"] = Server(app, app.tenant)
+    app.extensions[EXTENSION] = Server(app, app.tenant)
     app.before_request(_meet_fault)
     app.before_request(_respect_free_tier)
     app.after_request(_log_call)
@@ -62,14 +66,9 @@ def create_app(tenant: Tenant | None = None) -> Flask:
     app.register_error_handler(Refused, _refuse)
     app.register_error_handler(404, _not_found)
     app.register_error_handler(405, _not_found)
-    for blueprint in (api, pages, control):
+    for blueprint in (api, login_pages, mfa_pages, logout_pages, control):
         app.register_blueprint(blueprint)
     return app
-
-
-def _tenant() -> Tenant:
-    tenant: Tenant = current_app.extensions["auth0_emulator"].tenant
-    return tenant
 
 
 def _is_control() -> bool:
@@ -79,8 +78,8 @@ def _is_control() -> bool:
 def _meet_fault() -> Response | None:
     if _is_control():
         return None
-    with _tenant().lock:
-        fault = _tenant().faults.take(request.path)
+    with tenant().lock:
+        fault = tenant().faults.take(request.path)
     if fault is None:
         return None
     time.sleep(fault.delay)
@@ -98,15 +97,14 @@ def _faulty_answer(fault: Fault) -> Response:
 
 
 def _respect_free_tier() -> None:
-    tenant = _tenant()
-    if not tenant.configuration.free_tier or _is_control():
+    if not tenant().configuration.free_tier or _is_control():
         return
-    with tenant.lock:
+    with tenant().lock:
         if request.path == "/oauth/token":
-            tenant.limits.take(limits.FREE_TOKEN, "tenant")
+            tenant().limits.take(limits.FREE_TOKEN, "tenant")
         if request.path == "/.well-known/jwks.json":
-            tenant.limits.take(limits.FREE_JWKS, "tenant")
-        tenant.limits.take(limits.FREE_API, "tenant")
+            tenant().limits.take(limits.FREE_JWKS, "tenant")
+        tenant().limits.take(limits.FREE_API, "tenant")
 
 
 def _log_call(response: Response) -> Response:
@@ -116,10 +114,9 @@ def _log_call(response: Response) -> Response:
 
 
 def _record_call(status: int) -> None:
-    tenant = _tenant()
-    call = Call(request.method, request.path, _grant_type(), status, tenant.clock.now())
-    with tenant.lock:
-        tenant.calls.append(call)
+    with tenant().lock:
+        at = tenant().clock.now()
+        tenant().calls.append(Call(request.method, request.path, _grant_type(), status, at))
 
 
 def _grant_type() -> str | None:

@@ -98,8 +98,8 @@ class Client(ClientMixin):
         return self.client_secret is not None
 
     def check_response_type(self, response_type: str) -> bool:
-        """Tell whether the response type is allowed: only ``code``."""
-        return response_type == "code"
+        """Tell whether the response type is allowed: ``code``, where that grant is switched on."""
+        return response_type == "code" and self.check_grant_type("authorization_code")
 
     def check_grant_type(self, grant_type: str) -> bool:
         """Tell whether the grant is switched on for this client."""

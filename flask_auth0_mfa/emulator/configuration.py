@@ -1,4 +1,4 @@
-"""How a tenant is set up; the defaults are the tenant of the demo and of the tests."""
+"""How a tenant is set up, in Python or in a TOML file."""
 
 from __future__ import annotations
 
@@ -9,93 +9,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .actions import Action
 from .clients import Api, Client, RefreshTokenSettings
-from .policy import Action
+from .defaults import default_apis, default_clients, default_users
 from .totp import MissingExtra
-from .users import FACTORS, Authenticator, User, new_id, new_recovery_code
+from .users import FACTORS, User, new_recovery_code, person
 
 T = TypeVar("T")
-
-ACCOUNTS = "https://accounts.example.com"
-PAYMENTS = "https://payments.example.com"
-ADMIN = "https://admin.example.com"
-OPEN = "https://open.example.com"
 
 
 class InvalidConfiguration(ValueError):
     """A tenant file that cannot be used; the message names the place and the remedy."""
-
-
-def default_apis() -> tuple[Api, ...]:
-    """Return the four APIs: no MFA, one factor, two factors, and one that never asks."""
-    return (
-        Api(ACCOUNTS, ("read:accounts",)),
-        Api(PAYMENTS, ("read:payments", "transfer:funds"), mfa_factors=1),
-        Api(ADMIN, ("read:admin", "write:admin"), mfa_factors=2),
-        Api(OPEN, ("read:open",), honours_acr_values=False),
-    )
-
-
-def default_clients() -> tuple[Client, ...]:
-    """Return the demo client, whose refresh tokens are good for all four APIs."""
-    policies = {api.identifier: api.scopes for api in default_apis()}
-    settings = RefreshTokenSettings(policies=policies)
-    secret = "demo-secret"  # noqa: S105 - the published secret of the local tenant
-    return (Client("demo-client", secret, refresh_token=settings),)
-
-
-def default_users() -> tuple[User, ...]:
-    """Return Ana, Ben, Cleo and Dan; every password is ``demo``."""
-    return (
-        person(
-            "ana@example.com",
-            "Ana Ortega",
-            totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",  # noqa: S106 - published
-            phone_number="+15550109167",
-            push=True,
-            email_factor=True,
-            recovery_code="N3BGPZZWJ85JLCNPZBDW6QXC",
-        ),
-        person("ben@example.com", "Ben Okafor"),
-        person(
-            "cleo@example.com",
-            "Cleo Lindqvist",
-            totp_secret="KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU",  # noqa: S106 - published
-        ),
-        person("dan@example.com", "Dan Moreau", push=True),
-    )
-
-
-def person(
-    email: str,
-    name: str,
-    *,
-    password: str = "demo",  # noqa: S107 - the published password of the local tenant
-    totp_secret: str | None = None,
-    phone_number: str | None = None,
-    push: bool = False,
-    email_factor: bool = False,
-    recovery_code: str | None = None,
-    email_verified: bool = True,
-) -> User:
-    """Return a user with the factors that are given; a phone takes both texts and calls."""
-    enrolled: list[tuple[str, str | None, str | None]] = []
-    if totp_secret:
-        enrolled.append(("otp", None, totp_secret))
-    if phone_number:
-        enrolled += [("sms", phone_number, None), ("voice", phone_number, None)]
-    if email_factor:
-        enrolled.append(("email", email, None))
-    if push:
-        enrolled.append(("auth0", None, None))
-    if recovery_code:
-        enrolled.append(("recovery-code", None, None))
-    authenticators = []
-    for kind, address, secret in enrolled:
-        # Twins share a suffix, and fixed ids make the tenant of one run like that of the next.
-        seed = email + ("phone" if kind in ("sms", "voice") else kind)
-        authenticators.append(Authenticator(new_id(kind, seed), kind, True, address, secret))
-    return User(email, password, name, authenticators, recovery_code, email_verified)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from .current import tenant
 from .faults import Fault
-from .login import tenant
+from .records import Push
 from .refusals import Refused
-from .tenant import Push
 from .users import User
 
 control = Blueprint("control", __name__)
@@ -37,7 +37,7 @@ def phone() -> str:
         "emulator/phone.html",
         users=[_user(user) for user in tenant().users if not user.deleted],
         messages=list(reversed(tenant().messages))[:20],
-        pushes=[p for p in reversed(tenant().pushes) if p.status == "pending"],
+        pushes=[push for push in reversed(tenant().pushes) if tenant().is_open(push)],
         seconds_left=30 - int(now) % 30,
         now=now,
     )

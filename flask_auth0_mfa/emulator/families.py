@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from .clients import Api, Client, RefreshTokenSettings
 from .clock import Clock
-from .policy import Method
+from .flow import Method
 from .refusals import Refused
 from .sealing import Handle, Malformed, Sealer
 from .users import User

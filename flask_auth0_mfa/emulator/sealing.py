@@ -7,7 +7,6 @@ tell an expired handle (401) from a made-up one (403).
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import secrets
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 #: Characters of an ``mfa_token`` and of an ``oob_code`` in recorded traffic.
 MFA_TOKEN_LENGTH = 2000
 OOB_CODE_LENGTH = 600
+_PREFIX = "Fe26.2"
 
 
 class Malformed(Exception):
@@ -42,17 +42,21 @@ class Sealer:
         """Return an opaque text of about ``length`` characters (0: as short as it gets)."""
         content = json.dumps([handle.key, handle.expires_at]).encode()
         padding = max(0, length * 3 // 4 - len(content) - 56)
-        nonce = secrets.token_bytes(12)
-        sealed = self._cipher.encrypt(nonce, content + b" " * padding, purpose.encode())
-        return f"Fe26.2*{secrets.token_hex(8)}*{_encode(nonce)}*{_encode(sealed)}"
+        salt, nonce = secrets.token_hex(8), secrets.token_bytes(12)
+        bound = f"{purpose}*{salt}".encode()
+        sealed = self._cipher.encrypt(nonce, content + b" " * padding, bound)
+        return f"{_PREFIX}*{salt}*{_encode(nonce)}*{_encode(sealed)}"
 
     def open(self, purpose: str, text: str) -> Handle:
         """Return the handle, expired or not; raises Malformed for anything not sealed here."""
         try:
-            _, _, nonce, sealed = text.split("*")
-            content = self._cipher.decrypt(_decode(nonce), _decode(sealed), purpose.encode())
-        except (ValueError, binascii.Error, InvalidTag):
+            prefix, salt, nonce, sealed = text.split("*")
+            bound = f"{purpose}*{salt}".encode()
+            content = self._cipher.decrypt(_decode(nonce), _decode(sealed), bound)
+        except (ValueError, InvalidTag):
             raise Malformed from None
+        if prefix != _PREFIX:
+            raise Malformed
         key, expires_at = json.loads(content)
         return Handle(key, expires_at)
 
@@ -62,4 +66,8 @@ def _encode(content: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    content = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    # Python's decoder overlooks foreign characters and stray bits; a handle has one spelling.
+    if _encode(content) != text:
+        raise ValueError
+    return content

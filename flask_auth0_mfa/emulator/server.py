@@ -23,6 +23,7 @@ from .tls import Tls, make_tls
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _IDLE_TIMEOUT = 60
+_LONGEST_BODY = 1_000_000
 #: Seconds within which a server that is told to stop takes notice.
 _POLL_INTERVAL = 0.02
 
@@ -87,12 +88,14 @@ class _Handler(WSGIRequestHandler):
 
     def run_wsgi(self) -> None:
         """Read one request to its end, and answer it or hang up."""
-        if self.headers.get("Expect", "").lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdigit() or int(length) > _LONGEST_BODY:
+            self.close_connection = True
+            self.send_error(413 if length.isdigit() else 400)
+            return
         environ = self.make_environ()
         if not environ.get("wsgi.input_terminated"):
-            length = int(self.headers.get("Content-Length") or 0)
-            environ["wsgi.input"] = io.BytesIO(self.rfile.read(length))
+            environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(length)))
         try:
             answer = Response.from_app(self.server.app, environ, buffered=True)
         except ConnectionDropped:

@@ -6,107 +6,28 @@ import copy
 import secrets
 import threading
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .clients import Api, Client
 from .clock import Clock
 from .configuration import Configuration
+from .defaults import default_actions
 from .families import Families
 from .faults import Fault, Faults
 from .keys import SigningKeys
 from .limits import Limits
-from .policy import Flow, Policy, Step, default_actions
+from .policy import Policy
+from .records import Call, Grant, Message, MfaTransaction, OobChallenge, Push
 from .sealing import Sealer
 from .store import Store
 from .totp import require_pyotp
 from .users import User
 
+if TYPE_CHECKING:
+    from .logins import Login
+
 _CALLS_KEPT = 10_000
 _MESSAGES_KEPT = 1_000
-
-
-@dataclass(frozen=True)
-class Message:
-    """A text message, a call or an e-mail that the tenant has sent."""
-
-    id: str
-    to: str
-    user: str
-    channel: str
-    text: str = field(repr=False)
-    code: str = field(repr=False)
-    at: float
-
-
-@dataclass
-class Push:
-    """A push notification; ``purpose`` is ``challenge`` or, for a scanned code, ``enrollment``."""
-
-    id: str
-    user: str
-    at: float
-    status: str = "pending"
-    purpose: str = "challenge"
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request to the tenant, for the log of calls."""
-
-    method: str
-    path: str
-    grant_type: str | None
-    status: int
-    at: float
-
-
-@dataclass
-class MfaTransaction:
-    """An interrupted flow: what an ``mfa_token`` stands for."""
-
-    id: str
-    flow: Flow
-    step: Step
-    expires_at: float
-    enrolling: list[str] = field(default_factory=list)
-
-
-@dataclass
-class OobChallenge:
-    """What an ``oob_code`` stands for: a code that was sent, or a push to wait for."""
-
-    id: str
-    transaction_id: str
-    authenticator_id: str
-    expires_at: float
-    code: str | None = field(default=None, repr=False)
-    push: Push | None = None
-    poll_interval: int = 5
-    polled_at: float | None = None
-
-
-@dataclass
-class Grant:
-    """What an authorization code stands for."""
-
-    flow: Flow
-    redirect_uri: str
-    code_challenge: str | None
-    code_challenge_method: str | None
-    nonce: str | None
-    sid: str
-    auth_time: int
-    states_auth_time: bool
-    expires_at: float
-
-    def get_redirect_uri(self) -> str:
-        """Return the callback of the authorization request (for Authlib)."""
-        return self.redirect_uri
-
-    def get_scope(self) -> str:
-        """Return the granted scope (for Authlib)."""
-        return " ".join(self.flow.scope)
 
 
 class Tenant:
@@ -136,7 +57,7 @@ class Tenant:
         self.grants: Store[Grant] = Store(self.clock)
         self.transactions: Store[MfaTransaction] = Store(self.clock)
         self.challenges: Store[OobChallenge] = Store(self.clock)
-        self.logins: Store[Any] = Store(self.clock)
+        self.logins: Store[Login] = Store(self.clock)
         self.policy = Policy(
             self.configuration.actions or default_actions(self.configuration.apis),
             self.configuration.factors,
@@ -218,10 +139,15 @@ class Tenant:
     def _decide(self, status: str, push_id: str | None) -> Push:
         with self.lock:
             for push in reversed(self.pushes):
-                if push.status == "pending" and push_id in (None, push.id):
+                if self.is_open(push) and push_id in (None, push.id):
                     push.status = status
                     return push
         raise LookupError("There is no such pending push.")
+
+    def is_open(self, push: Push) -> bool:
+        """Tell whether a push can still be approved or rejected."""
+        over_at = push.at + self.configuration.oob_code_ttl
+        return push.status == "pending" and self.clock.now() < over_at
 
     def advance(self, seconds: float) -> None:
         """Move the tenant's clock forward."""

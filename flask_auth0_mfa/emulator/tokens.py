@@ -6,9 +6,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from .actions import MULTI_FACTOR
 from .clients import OIDC_SCOPES
+from .flow import Flow
 from .keys import InvalidToken
-from .policy import MULTI_FACTOR, Flow
 from .refusals import Refused
 from .sealing import Handle, Malformed
 from .tenant import Tenant

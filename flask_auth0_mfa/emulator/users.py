@@ -122,6 +122,38 @@ class User:
             self.recovery_code = None
 
 
+def person(
+    email: str,
+    name: str,
+    *,
+    password: str = "demo",  # noqa: S107 - the published password of the local tenant
+    totp_secret: str | None = None,
+    phone_number: str | None = None,
+    push: bool = False,
+    email_factor: bool = False,
+    recovery_code: str | None = None,
+    email_verified: bool = True,
+) -> User:
+    """Return a user with the factors that are given; a phone takes both texts and calls."""
+    enrolled: list[tuple[str, str | None, str | None]] = []
+    if totp_secret:
+        enrolled.append(("otp", None, totp_secret))
+    if phone_number:
+        enrolled += [("sms", phone_number, None), ("voice", phone_number, None)]
+    if email_factor:
+        enrolled.append(("email", email, None))
+    if push:
+        enrolled.append(("auth0", None, None))
+    if recovery_code:
+        enrolled.append(("recovery-code", None, None))
+    authenticators = []
+    for kind, address, secret in enrolled:
+        # Twins share a suffix, and fixed ids make the tenant of one run like that of the next.
+        seed = email + ("phone" if kind in ("sms", "voice") else kind)
+        authenticators.append(Authenticator(new_id(kind, seed), kind, True, address, secret))
+    return User(email, password, name, authenticators, recovery_code, email_verified)
+
+
 def new_id(kind: str, seed: str | None = None) -> str:
     """Return an authenticator id such as ``sms|dev_…``; the same ``seed`` gives the same suffix."""
     if seed is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from .. import signals
 from ..errors import (
+    AccessDeniedError,
     Auth0MFAError,
     Auth0MfaRequired,
     MfaDeclinedError,
@@ -59,7 +60,7 @@ class ContextFlow:
             raw_mfa_token=answer.raw_mfa_token,
             opened_at=now,
             expires_at=now + self.parts.settings.mfa_context_ttl,
-            sid=session.sid or "",
+            login_id=session.login_id or "",
             audience=request.audience,
             scope=request.scope,
             mfa_requirements=answer.mfa_requirements,
@@ -94,13 +95,19 @@ class ContextFlow:
 
     def sealed_token(self, context: MfaContext) -> str:
         """Return the ``mfa_token`` that clients get: names the context, holds no raw token."""
-        content = {"hash": context.hash, "sid": context.sid}
+        content = {"hash": context.hash, "login": context.login_id}
         return self.parts.sealer.seal(MFA_TOKEN, content, context.expires_at)
 
     def universal_login(
         self, session: Auth0Session, request: StepUpRequest
-    ) -> UniversalLoginRequiredError:
-        """Return the error that sends a person through Universal Login for a second factor."""
+    ) -> StepUpUnavailableError:
+        """Return the error that sends a person through Universal Login for a second factor.
+
+        It says that there was one, not which (``amr`` is ``mfa``): where the view accepts certain
+        methods only, that would lead in circles, so the check cannot be done.
+        """
+        if request.methods is not None:
+            return StepUpUnavailableError()
         return UniversalLoginRequiredError(self.login_ticket(session, request, step_up=True))
 
     def login_ticket(self, session: Auth0Session, request: StepUpRequest, *, step_up: bool) -> str:
@@ -114,14 +121,18 @@ class ContextFlow:
             "scope": request.scope,
             "max_age": request.max_age or self.parts.settings.stepup_max_age,
             "return_to": request.return_to,
-            "sid": session.sid,
+            "login": session.login_id,
         }
         return self.parts.sealer.seal(LOGIN, ticket, self.parts.now() + LOGIN_TICKET_TTL)
 
     # -- finding -----------------------------------------------------------------------------
 
-    def for_token(self, session: Auth0Session, mfa_token: str) -> MfaContext:
+    def for_token(
+        self, session: Auth0Session, mfa_token: str, *, maybe_spent: bool = False
+    ) -> MfaContext:
         """Return the open context that a sealed ``mfa_token`` names.
+
+        :param maybe_spent: see :meth:`usable`.
 
         Raises one of :class:`MfaTokenInvalidError`, :class:`MfaTokenExpiredError` and
         :class:`MfaTokenNotFoundError`.
@@ -133,15 +144,19 @@ class ContextFlow:
             content, has_expired = expired.content, True
         except SealBrokenError:
             raise MfaTokenInvalidError() from None
-        if session.sid is not None and content.get("sid") not in session.sids:
+        if session.login_id is not None and content.get("login") != session.login_id:
             raise MfaTokenInvalidError()
         if has_expired:
             raise MfaTokenExpiredError()
         context = session.contexts.get(str(content.get("hash")))
-        return self.usable(context, MfaTokenNotFoundError())
+        return self.usable(context, MfaTokenNotFoundError(), maybe_spent=maybe_spent)
 
-    def for_page(self, session: Auth0Session, identifier: str | None) -> MfaContext:
+    def for_page(
+        self, session: Auth0Session, identifier: str | None, *, maybe_spent: bool = False
+    ) -> MfaContext:
         """Return the open context with this page id, or the newest one without an id.
+
+        :param maybe_spent: see :meth:`usable`.
 
         Raises :class:`MfaTokenExpiredError` for one whose time is over and
         :class:`MfaTokenNotFoundError` for one that this session does not know.
@@ -153,21 +168,27 @@ class ContextFlow:
         if target is not None and not target.verified:
             missing = MfaTokenExpiredError()
             missing.context_id = identifier
-        return self.usable(session.find_context(identifier), missing)
+        return self.usable(session.find_context(identifier), missing, maybe_spent=maybe_spent)
 
     def usable(
         self,
         context: MfaContext | None,
         missing: MfaTokenExpiredError | MfaTokenNotFoundError | None = None,
+        *,
+        maybe_spent: bool = False,
     ) -> MfaContext:
-        """Return the context if its time is not over and it was not spent in another request."""
+        """Return the context if its time is not over and it was not spent in another request.
+
+        :param maybe_spent: let a spent one pass: the second press of a button, whose outcome
+            :class:`VerificationFlow` remembers (UX-74).
+        """
         if context is None:
             raise missing or MfaTokenNotFoundError()
         if context.expires_at <= self.parts.clock():
             error = MfaTokenExpiredError()
             error.context_id = context.id
             raise error
-        if self.is_used(context):
+        if not maybe_spent and self.is_used(context):
             raise MfaTokenNotFoundError()
         return context
 
@@ -192,9 +213,12 @@ class ContextFlow:
         if isinstance(error, MfaTokenExpiredError):
             error.context_id = context.id
             session.close_context(context)
-        elif isinstance(error, MfaDeclinedError):
-            # The push was answered; going back to its page must not wait for it again.
-            session.replace_context(replace(context, challenge=None, chosen=None, declined=True))
+        elif isinstance(error, (AccessDeniedError, MfaVerifyError)) and context.waits_for_phone:
+            # The push is over; going back to its page must not wait for it again.
+            declined = isinstance(error, MfaDeclinedError)
+            session.replace_context(
+                replace(context, challenge=None, enrollment=None, chosen=None, declined=declined)
+            )
         elif isinstance(error, MfaVerifyError):
             session.replace_context(replace(context, attempts=context.attempts + 1))
         elif isinstance(error, StepUpUnavailableError):

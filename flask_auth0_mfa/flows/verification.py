@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from .. import signals
 from ..errors import (
     POLL_INTERVAL,
+    POLL_STEP,
     Auth0MFAError,
     Auth0MfaRequired,
     Auth0ResponseError,
@@ -18,7 +19,6 @@ from ..errors import (
     StepUpUnavailableError,
     verify_error,
 )
-from ..factors import is_out_of_band
 from ..models import Auth0Session, MfaContext, TokenResponse, Verification, scope_set
 from ..sealing import STATE, SealBrokenError, SealExpiredError
 from .challenges import ChallengeFlow
@@ -27,7 +27,7 @@ from .parts import Parts, new_sid
 from .proof import Proof
 from .tokens import TokenFlow
 
-#: A chain of factors longer than this is a mistake of the tenant's policy.
+#: A check goes on with one more factor this often at most: Auth0 itself has four in one flow.
 MAX_CHAIN = 3
 #: How long the outcome of a code is remembered for the second press of the button (seconds).
 DOUBLE_SUBMIT_TTL = 30
@@ -59,10 +59,10 @@ class VerificationFlow:
 
     def proof_for_push(self, context: MfaContext) -> Proof:
         """Return the proof that the answer to the open push is."""
-        waiting = context.enrollment or context.challenge
-        if waiting is None or waiting.oob_code is None or waiting.binding_method == "prompt":
+        begun = context.enrollment or context.challenge
+        if begun is None or not context.waits_for_phone:
             raise InvalidRequestError("No request was sent to the phone. Send one first.")
-        return Proof(oob_code=waiting.oob_code)
+        return Proof(oob_code=begun.oob_code)
 
     def verify(self, session: Auth0Session, context: MfaContext, proof: Proof) -> TokenResponse:
         """Prove the second factor: tokens and record into the session, context closed.
@@ -71,10 +71,11 @@ class VerificationFlow:
         (the context stays open), :class:`MfaRequiredError` when the tenant wants another factor
         and :class:`MfaVerifyPendingError` while a push is not answered.
         """
+        self._require_own_oob_code(context, proof)
         method = self._method_of(context, proof)
         if context.methods is not None and not context.allows(method):
             raise InvalidRequestError("This method is not accepted here. Use another one.")
-        outcome = self.parts.sealer.name("outcome", context.hash, *proof.fields)
+        outcome = self._outcome(context, proof)
         family = self.parts.family
         held = family.held(session.refresh_token) if session.refresh_token else nullcontext()
         with held as newest:
@@ -101,18 +102,25 @@ class VerificationFlow:
             self._next_poll(name, interval)
         return 0
 
-    def poll(self, session: Auth0Session, context: MfaContext) -> TokenResponse:
-        """Ask whether the push was answered; see :meth:`verify` for what it does and raises."""
-        self.contexts.usable(context)
-        wait = self.wait_before_asking(context)
-        if wait:
-            raise MfaVerifyPendingError(wait)
+    def poll(self, session: Auth0Session, context: MfaContext, proof: Proof) -> TokenResponse:
+        """Ask whether the push was answered; see :meth:`verify` for what it does and raises.
+
+        Not before :meth:`wait_before_asking` is 0.
+        """
         try:
-            return self.verify(session, context, self.proof_for_push(context))
+            return self.verify(session, context, proof)
         except MfaVerifyPendingError as pending:
-            if pending.interval > POLL_INTERVAL:
-                self._next_poll(self.parts.sealer.name("poll", context.hash), pending.interval)
-            raise
+            interval = self._interval_after(context, pending)
+            raise MfaVerifyPendingError(interval) from None
+
+    def _interval_after(self, context: MfaContext, pending: MfaVerifyPendingError) -> int:
+        """Return the interval from now on: each ``slow_down`` widens it (RFC 8628 section 3.5)."""
+        name = self.parts.sealer.name("poll", context.hash)
+        _, interval = self._last_poll(name)
+        if pending.interval > POLL_INTERVAL:
+            interval += POLL_STEP
+            self._next_poll(name, interval)
+        return interval
 
     def _last_poll(self, name: str) -> tuple[float, int]:
         """Return when the next check may be made, and the interval between checks."""
@@ -125,6 +133,13 @@ class VerificationFlow:
     def _next_poll(self, name: str, interval: int) -> None:
         ttl = self.parts.settings.mfa_context_ttl
         self.parts.state.put(name, f"{self.parts.clock() + interval} {interval}", ttl)
+
+    def _require_own_oob_code(self, context: MfaContext, proof: Proof) -> None:
+        """Refuse the ``oob_code`` of anything but what is open in this check."""
+        begun = context.enrollment or context.challenge
+        if proof.oob_code is None or (begun is not None and begun.oob_code == proof.oob_code):
+            return
+        raise InvalidRequestError("This oob_code is not of this check's open challenge.")
 
     def _method_of(self, context: MfaContext, proof: Proof) -> str:
         if proof.otp is not None:
@@ -144,7 +159,7 @@ class VerificationFlow:
         except Auth0MfaRequired as answer:
             raise self._next_factor(session, context, answer) from None
         except Auth0ResponseError as answer:
-            error = verify_error(answer)
+            error = verify_error(answer, is_push=method == "push")
             if not isinstance(error, MfaVerifyPendingError):
                 self.parts.send(
                     signals.verify_failed,
@@ -176,7 +191,7 @@ class VerificationFlow:
         session.close_context(context, verified=True, recovery_code=recovery_code)
         token = self.tokens.keep(session, response, context.audience, context.scope)
         session.verified[context.audience or ""] = Verification(now, method)
-        session.renew_sid(new_sid(), now)
+        session.sid = new_sid()
         self.parts.send(
             signals.verified,
             session,
@@ -189,6 +204,13 @@ class VerificationFlow:
         return response
 
     # -- the second press of the button ------------------------------------------------------
+
+    def is_known(self, context: MfaContext, proof: Proof) -> bool:
+        """Tell whether this very proof was accepted a moment ago."""
+        return self._twin(self._outcome(context, proof)) is not None
+
+    def _outcome(self, context: MfaContext, proof: Proof) -> str:
+        return self.parts.sealer.name("outcome", context.hash, *proof.fields)
 
     def _twin(self, outcome: str) -> TokenResponse | None:
         """Return what the first press of the button got, for the second one (UX-74)."""
@@ -205,14 +227,3 @@ class VerificationFlow:
         expires_at = self.parts.now() + DOUBLE_SUBMIT_TTL
         sealed = self.parts.sealer.seal(STATE, asdict(response), expires_at)
         self.parts.state.put(outcome, sealed, DOUBLE_SUBMIT_TTL)
-
-
-def is_waiting_for_phone(context: MfaContext) -> bool:
-    """Tell whether the open challenge or enrollment is answered on the phone, without a code."""
-    waiting = context.enrollment or context.challenge
-    return (
-        waiting is not None
-        and waiting.oob_code is not None
-        and is_out_of_band(waiting.method)
-        and waiting.binding_method != "prompt"
-    )

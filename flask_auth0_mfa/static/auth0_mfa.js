@@ -9,8 +9,8 @@
     document.querySelector("[role=status]").textContent = text;
   };
 
-  /* A double click must not spend a code twice. A page that the browser restores from its
-     back-forward cache comes back with its buttons as they were left, hence pageshow. */
+  /* A double click must not spend a code twice. The back-forward cache brings a page back
+     with its buttons as they were left, hence pageshow. */
   const sent = new Set();
   document.addEventListener("submit", ({ target }) => {
     for (const button of target.querySelectorAll("button")) {
@@ -23,7 +23,11 @@
     sent.clear();
   });
 
-  /* The server refuses to send again too soon; here the button only says so. */
+  /* Reload and back must not send a code again. */
+  const page = document.querySelector("[data-page]");
+  if (page) history.replaceState(null, "", page.dataset.page);
+
+  /* The server refuses to send too soon, too. */
   for (const hint of document.querySelectorAll("[data-wait]")) {
     const button = hint.parentElement.querySelector("button");
     button.disabled = true;

@@ -39,7 +39,7 @@ def verify() -> Response:
     body = _body()
     found = services()
     with auth0_session() as session:
-        context = _context(session, body)
+        context = _context(session, body, maybe_spent=True)
         response = found.verify(session, context, _proof(body, context))
     answer: dict[str, Any] = {"success": True}
     if response.recovery_code is not None:
@@ -52,7 +52,7 @@ def poll() -> Response:
     found = services()
     body = _body()
     with auth0_session() as session:
-        found.poll(session, _context(session, body))
+        found.poll(session, _context(session, body, maybe_spent=True))
     return jsonify({"success": True})
 
 
@@ -121,13 +121,15 @@ def _text(body: dict[str, Any], name: str) -> str | None:
     return value
 
 
-def _context(session: Auth0Session, body: dict[str, Any]) -> MfaContext:
+def _context(
+    session: Auth0Session, body: dict[str, Any], *, maybe_spent: bool = False
+) -> MfaContext:
     mfa_token = bearer_token() or _text(body, "mfa_token")
     if not mfa_token:
         raise InvalidRequestError(
             "mfa_token is missing: send it as Authorization: Bearer, or in the body."
         )
-    context = services().contexts.for_token(session, mfa_token)
+    context = services().contexts.for_token(session, mfa_token, maybe_spent=maybe_spent)
     if session.user is None:
         raise LoginRequiredError()
     return context

@@ -16,7 +16,6 @@ from ..errors import (
     MfaEnrollmentError,
     RateLimitedError,
 )
-from ..flows.verification import is_waiting_for_phone
 from ..forms import CodeForm, ContextForm, EmailForm, EnrollForm, PhoneForm
 from ..i18n import gettext
 from ..models import Auth0Session, MfaContext
@@ -162,7 +161,7 @@ def confirm_page(
     if enrollment is None:
         raise ValueError("no enrollment was begun")
     shown: ContextForm
-    if is_waiting_for_phone(context):
+    if context.waits_for_phone:
         shown, endpoint = ContextForm.shown(steps.binding(session), context.id), "poll"
     else:
         shown, endpoint = form or CodeForm.shown(steps.binding(session), context.id), "verify"
@@ -179,7 +178,7 @@ def confirm_page(
         otpauth_uri=enrollment.barcode_uri,
         secret_groups=grouped(enrollment.secret or ""),
         attempts_left=attempts_left,
-        code_length=OTP_LENGTH,
+        code_length=OTP_LENGTH if enrollment.method == "otp" else None,
         notice=notice,
         choose_url=_url(context, choose=1),
     )

@@ -7,7 +7,6 @@ session is :mod:`flask_auth0_mfa.signin`'s.
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,7 +26,6 @@ from ..config import Settings
 from ..errors import (
     AccessDeniedError,
     Auth0MFAError,
-    Auth0ResponseError,
     Auth0UnavailableError,
     InvalidRequestError,
     LoginRequiredError,
@@ -107,6 +105,7 @@ def login() -> Response:
         code_challenge_method="S256",
         **params,
     )
+    _forget_old_logins()
     found.oauth.save_authorize_data(
         state=authorization["state"],
         nonce=authorization["nonce"],
@@ -118,13 +117,22 @@ def login() -> Response:
     return see_other(authorization["url"])
 
 
+def _forget_old_logins() -> None:
+    """Keep the application's session cookie small: of logins never finished, the newest two."""
+    begun = [name for name in flask_session if name.startswith("_state_auth0_")]
+    begun.sort(key=lambda name: flask_session[name].get("exp", 0))
+    for name in begun[:-2]:
+        flask_session.pop(name)
+
+
 def _ticket(sealer: Sealer, session: Auth0Session) -> dict[str, Any] | None:
     """Return what a guard asks of this login; a ticket of another session counts for nothing."""
     try:
         ticket = sealer.open(LOGIN, request.args.get("ticket", ""))
     except (SealBrokenError, SealExpiredError):
         return None
-    return ticket if ticket.get("sid") in session.sids else None
+    is_ours = session.login_id is not None and ticket.get("login") == session.login_id
+    return ticket if is_ours else None
 
 
 def _authorize_params(
@@ -229,12 +237,8 @@ def logout() -> Response:
     found = services()
     with auth0_session() as session:
         user = session.user or {}
-        refresh_token = found.sign_in.sign_out(session)
+        found.sign_out(session)
     flask_session.clear()
-    if refresh_token is not None:
-        # The user is logged out here in any case; Auth0 lets the token lapse by itself.
-        with suppress(Auth0MFAError, Auth0ResponseError):
-            found.client.revoke(refresh_token)
     return see_other(_logout_url(found.client, found.settings, user))
 
 
@@ -263,7 +267,7 @@ def backchannel_logout() -> Response:
         logger.warning("A back-channel logout was refused: %s", error)
         raise InvalidRequestError("The logout token is not valid.") from None
     sid, subject = claims.get("sid"), claims.get("sub")
-    found.sign_in.end_everywhere(
+    found.logins.end_everywhere(
         auth0_sid=sid if isinstance(sid, str) else None,
         subject=subject if isinstance(subject, str) else None,
     )

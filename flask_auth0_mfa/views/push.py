@@ -12,11 +12,11 @@ from werkzeug.wrappers import Response
 from ..errors import (
     POLL_INTERVAL,
     Auth0UnavailableError,
+    MfaCodeExpiredError,
     MfaDeclinedError,
     MfaVerifyPendingError,
     RateLimitedError,
 )
-from ..flows.verification import is_waiting_for_phone
 from ..forms import ContextForm
 from ..models import Auth0Session, MfaContext
 from ..pages import BLUEPRINT, render_page
@@ -37,7 +37,7 @@ def wait() -> Response:
         context = services().contexts.for_page(session, identifier)
         if context.declined:
             return declined_page(session, context, MfaDeclinedError())
-        if not is_waiting_for_phone(context) or context.enrollment is not None:
+        if not context.waits_for_phone or context.enrollment is not None:
             return see_other(challenge_url(context.id))
         return _waiting_page(session, context)
 
@@ -48,13 +48,21 @@ def poll() -> Response:
     with auth0_session() as session:
         steps.require_user(session)
         form = ContextForm.submitted(steps.binding(session))
-        context = steps.submitted_context(session, form)
+        if passed := steps.finished(session, form):
+            return passed
+        context = steps.submitted_context(session, form, maybe_spent=True)
+        if context.declined:
+            return declined_page(session, context, MfaDeclinedError())
         try:
             found.poll(session, context)
         except MfaVerifyPendingError as pending:
             return _pending(context, pending)
         except MfaDeclinedError as error:
             return declined_page(session, context, error)
+        except MfaCodeExpiredError:
+            if wants_json():
+                raise
+            return see_other(challenge_url(context.id, late=1))
         except (RateLimitedError, Auth0UnavailableError) as error:
             return steps.failed_page(session, context, error)
         return steps.landing(context.id, session.targets.get(context.id))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from flask import jsonify, url_for
@@ -69,10 +69,21 @@ def require_ours(form: ContextForm) -> None:
         )
 
 
-def submitted_context(session: Auth0Session, form: ContextForm) -> MfaContext:
+def submitted_context(
+    session: Auth0Session, form: ContextForm, *, maybe_spent: bool = False
+) -> MfaContext:
     """Return the context that a form is for, once it is certain that the form is ours."""
     require_ours(form)
-    return services().contexts.for_page(session, form.context.data or "-")
+    identifier = form.context.data or "-"
+    return services().contexts.for_page(session, identifier, maybe_spent=maybe_spent)
+
+
+def finished(session: Auth0Session, form: ContextForm) -> Response | None:
+    """Return the way on if the check of this form was passed already, maybe in another tab."""
+    require_ours(form)
+    identifier = form.context.data or ""
+    target = session.targets.get(identifier)
+    return landing(identifier, target) if target is not None and target.verified else None
 
 
 # -- where it leads ----------------------------------------------------------------------------
@@ -132,7 +143,13 @@ def method_shown(
     """Return an authenticator as pages show it: masked number or address, or its own name."""
     has_target = is_out_of_band(one.method) and one.method != "push"
     label = one.name if not has_target and one.method != "recovery-code" else None
-    return Method(one.method, label, one.name if has_target else None, form, action)
+    target = _masked(one.name) if has_target and one.name else None
+    return Method(one.method, label, target, form, action)
+
+
+def _masked(name: str) -> str:
+    """Return a number or address as Auth0 masks it, its hidden beginning as three dots."""
+    return re.sub(r"^[X*]{2,}", "••• ", name)
 
 
 def resend_shown(session: Auth0Session, context: MfaContext, shown: Authenticator) -> Resend | None:
@@ -149,10 +166,12 @@ def resend_shown(session: Auth0Session, context: MfaContext, shown: Authenticato
 
 
 def expiry(context: MfaContext) -> dict[str, Any]:
-    """Return how long the check can still be done, as a length and as a clock time."""
+    """Return how long the check can still be done, in minutes.
+
+    No clock time: the server does not know the user's time zone.
+    """
     remaining = max(0, context.expires_at - int(services().clock()))
-    ends_at = datetime.fromtimestamp(context.expires_at).astimezone()
-    return {"expires_minutes": max(1, remaining // 60), "expires_clock": ends_at.strftime("%H:%M")}
+    return {"expires_minutes": max(1, -(-remaining // 60))}
 
 
 def code_kind(method: str) -> CodeKind:

@@ -17,9 +17,9 @@ from ..errors import (
     InvalidRequestError,
     MfaCodeExpiredError,
     MfaDeclinedError,
+    MfaNoAvailableFactorsError,
     MfaVerifyError,
     RateLimitedError,
-    UniversalLoginRequiredError,
 )
 from ..forms import ChooseForm, CodeForm, ContextForm
 from ..i18n import gettext
@@ -51,6 +51,8 @@ def start() -> Response:
     with auth0_session() as session:
         steps.require_user(session)
         form = ChooseForm.submitted(steps.binding(session))
+        if passed := steps.finished(session, form):
+            return passed
         context = steps.submitted_context(session, form)
         context = found.challenges.listed(session, context)
         chosen = found.challenges.pick(context, form.authenticator_id.data or None)
@@ -71,7 +73,9 @@ def verify() -> Response:
         form = CodeForm.submitted(steps.binding(session))
         named = session.find_context(form.context.data or "")
         form.kind = steps.code_kind(_method(named) if named else "otp")
-        context = steps.submitted_context(session, form)
+        if passed := steps.finished(session, form):
+            return passed
+        context = steps.submitted_context(session, form, maybe_spent=True)
         if form.errors:
             return next_page(session, context, form=form, status=InvalidRequestError.status)
         proof = found.verification.proof_for_code(context, form.code.data or "")
@@ -94,6 +98,11 @@ def restart() -> Response:
         steps.require_ours(form)
         target = services().tokens.restart(session, form.context.data or "")
         return steps.landing(form.context.data or "", target)
+
+
+def again() -> Response:
+    """Lead back from the address of a form that was sent, which a person may open again."""
+    return see_other(challenge_url())
 
 
 # -- pages -------------------------------------------------------------------------------------
@@ -136,7 +145,7 @@ def next_page(
         choose_url=steps.choose_url(context),
         resend=steps.resend_shown(session, context, shown),
         code_kind="recovery" if shown.method == "recovery-code" else "numeric",
-        code_length=OTP_LENGTH,
+        code_length=OTP_LENGTH if shown.method == "otp" else None,
         **steps.expiry(context),
     )
 
@@ -158,16 +167,25 @@ def _choice(session: Auth0Session, context: MfaContext) -> Response:
         reason=context.reason,
         universal_login_url=_universal_login_url(session, context),
         back_url=challenge_url(context.id) if can_go_back else None,
+        notice=_late_notice() if "late" in request.args else None,
         form_errors=[],
         **steps.expiry(context),
     )
 
 
+def _late_notice() -> str:
+    return gettext("The request was not answered in time. Choose how to go on.")
+
+
 def _universal_login_url(session: Auth0Session, context: MfaContext) -> str | None:
     """Return the way through Universal Login, where it can do more than the MFA API."""
+    if context.methods is not None:
+        return None
     listed = [one.method for one in context.authenticators or () if one.active]
-    kinds = {*context.required_types("challenge"), *listed}
-    if all(factors.factor_of(kind) in factors.KNOWN for kind in kinds):
+    required = context.required_types("challenge")
+    if all(one in factors.METHODS for one in listed) and all(
+        factors.factor_of(one) in factors.KNOWN for one in required
+    ):
         return None
     ticket = services().contexts.login_ticket(session, context.request, step_up=True)
     return url_for(f"{BLUEPRINT}.login", ticket=ticket)
@@ -177,8 +195,9 @@ def _without_methods(session: Auth0Session, context: MfaContext) -> Response:
     found = services()
     if found.enrollment.methods(context):
         return see_other(url_for(f"{BLUEPRINT}.enroll", context=context.id))
-    ticket = found.contexts.login_ticket(session, context.request, step_up=True)
-    raise UniversalLoginRequiredError(ticket)
+    if context.methods is not None:
+        raise MfaNoAvailableFactorsError()
+    raise found.contexts.universal_login(session, context.request)
 
 
 def _wrong_code_page(

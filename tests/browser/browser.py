@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -31,7 +33,6 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost",
     "--window-size=1280,900",
 )
-CONTEXT_COOKIE = "auth0_mfa_ctx_"
 TIMEOUT = 10
 
 
@@ -42,7 +43,7 @@ class Request:
     url: str
     kind: str
     method: str
-    size: int
+    size: int = 0
 
 
 @contextmanager
@@ -70,6 +71,8 @@ class Browser:
         self.driver = driver
         self.site = site
         self._requests: list[Request] = []
+        #: Where the newest request with an id stands in the list.
+        self._places: dict[str, int] = {}
 
     # -- what is on the page -----------------------------------------------------------------
 
@@ -131,6 +134,11 @@ class Browser:
         """Press keys, wherever the focus is."""
         ActionChains(self.driver).send_keys(*keys).perform()
 
+    def shortcuts(self, *letters: str) -> None:
+        """Press each letter together with Ctrl."""
+        chain = ActionChains(self.driver).key_down(Keys.CONTROL)
+        chain.send_keys(*letters).key_up(Keys.CONTROL).perform()
+
     def tab_to(self, what: str) -> list[str]:
         """Press Tab until ``what`` has the focus, and return everything on the way."""
         way: list[str] = []
@@ -152,10 +160,10 @@ class Browser:
         self.go(target)
         self.press(method)
 
-    def let_check_expire(self) -> None:
-        """Forget the cookies of open checks, as the browser does when their time is over."""
+    def let_cookies_expire(self, seconds: int) -> None:
+        """Forget the cookies that the browser would not have any more after so many seconds."""
         for cookie in self.driver.get_cookies():
-            if CONTEXT_COOKIE in cookie["name"]:
+            if cookie.get("expiry", math.inf) < time.time() + seconds:
                 self.driver.delete_cookie(cookie["name"])
 
     @contextmanager
@@ -201,21 +209,19 @@ class Browser:
     # -- what the developer tools saw --------------------------------------------------------
 
     def requests(self) -> list[Request]:
-        """Return every request since the start, or since :meth:`forget`."""
-        started: dict[str, dict[str, Any]] = {}
+        """Return every request since :meth:`forget`, in the order in which they were sent."""
         for event in self._events():
             name, params = event["method"], event["params"]
             if name == "Network.requestWillBeSent":
                 # A redirect is a request of its own under the same id.
-                if params["requestId"] in started:
-                    self._requests.append(_request(started[params["requestId"]], 0))
-                started[params["requestId"]] = params
-            elif name in ("Network.loadingFinished", "Network.loadingFailed"):
-                found = started.pop(params["requestId"], None)
-                if found:
-                    size = int(params.get("encodedDataLength", 0))
-                    self._requests.append(_request(found, size))
-        self._requests += [_request(found, 0) for found in started.values()]
+                self._places[params["requestId"]] = len(self._requests)
+                sent = params["request"]
+                kind = params.get("type", "")
+                self._requests.append(Request(sent["url"], kind, sent["method"]))
+            elif name == "Network.loadingFinished" and params["requestId"] in self._places:
+                place = self._places[params["requestId"]]
+                size = int(params["encodedDataLength"])
+                self._requests[place] = replace(self._requests[place], size=size)
         return list(self._requests)
 
     def console_errors(self) -> list[str]:
@@ -232,17 +238,15 @@ class Browser:
 
     def forget(self) -> None:
         """Become a browser that has never been here: no cookies, no cache, no log."""
-        for cdp_command in (
-            "Network.clearBrowserCookies",
-            "Network.clearBrowserCache",
-            "Emulation.clearDeviceMetricsOverride",
-        ):
-            self.driver.execute_cdp_cmd(cdp_command, {})
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        self.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+        self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         self.prefer("")
         self.driver.get("about:blank")
         self.driver.get_log("browser")
         self._events()
         self._requests.clear()
+        self._places.clear()
 
     def _events(self) -> list[dict[str, Any]]:
         entries = self.driver.get_log("performance")
@@ -253,7 +257,3 @@ class Browser:
         tree = self.driver.execute_cdp_cmd("Page.getFrameTree", {})
         return str(tree["frameTree"]["frame"]["loaderId"])
 
-
-def _request(params: dict[str, Any], size: int) -> Request:
-    request = params["request"]
-    return Request(request["url"], params.get("type", ""), request["method"], size)

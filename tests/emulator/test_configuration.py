@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flask_auth0_mfa.emulator import Configuration, InvalidConfiguration, Tenant, person, serve
-from flask_auth0_mfa.emulator.policy import Event, PostLoginApi
+from flask_auth0_mfa.emulator.actions import Event, PostLoginApi
 
 from .application import Application, callback
 

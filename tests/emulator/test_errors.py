@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
+from flask_auth0_mfa.emulator.actions import Event, PostLoginApi
 from flask_auth0_mfa.emulator.clients import Client
-from flask_auth0_mfa.emulator.configuration import default_clients
-from flask_auth0_mfa.emulator.policy import Event, PostLoginApi
+from flask_auth0_mfa.emulator.defaults import default_clients
 
 from .application import ACCOUNTS, GRANT, PAYMENTS, Application, callback
 
@@ -33,7 +33,7 @@ def deny_on_refresh(event: Event, api: PostLoginApi) -> None:
 @pytest.fixture(scope="module")
 def tenant_of_table() -> Iterator[Tenant]:
     """A tenant with one more Action and two more clients."""
-    from flask_auth0_mfa.emulator.policy import default_actions
+    from flask_auth0_mfa.emulator.defaults import default_actions
 
     defaults = Configuration()
     demo = default_clients()[0]

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
+from flask_auth0_mfa.emulator.actions import Event, PostLoginApi
 from flask_auth0_mfa.emulator.clients import Client
-from flask_auth0_mfa.emulator.policy import Event, PostLoginApi
 
 from .application import (
     ADMIN,
@@ -245,7 +245,7 @@ def test_choice_of_factor(application: Application, tenant: Tenant) -> None:
     assert chosen
     page = application.submit(page, "/u/mfa", authenticator_id=chosen.group(1))
     wrong = application.submit(page, "/u/mfa", code="not-it")
-    assert "Invalid binding_code." in wrong.text
+    assert "That code is not right." in wrong.text
     done = application.submit(page, "/u/mfa", code=tenant.last_message(ANA).code)
     assert "code" in callback(done)
 
@@ -256,7 +256,7 @@ def test_push_on_the_page(application: Application, tenant: Tenant) -> None:
     chosen = re.search(r'value="(push\|[^"]+)"', page.text)
     assert chosen
     page = application.submit(page, "/u/mfa", authenticator_id=chosen.group(1))
-    assert "Authorization pending" in application.submit(page, "/u/mfa").text
+    assert "not been approved yet" in application.submit(page, "/u/mfa").text
     tenant.approve()
     assert "code" in callback(application.submit(page, "/u/mfa"))
 
@@ -293,6 +293,26 @@ def test_enrollment_on_the_page(application: Application, tenant: Tenant) -> Non
     code = pyotp.TOTP(str(pending.secret)).now()
     tokens = application.redeem(callback(application.submit(page, "/u/mfa", code=code)))
     assert claims(tokens["id_token"])["amr"] == ["mfa"]
+
+
+def test_phone_enrollment_on_the_page() -> None:
+    """Where only a phone is offered, the page asks for its number first."""
+
+    def action(event: Event, api: PostLoginApi) -> None:
+        if not event.user.enrolled_factors:
+            api.authentication.enroll_with("phone")
+
+    with (
+        serve(Tenant(Configuration(actions=(action,)))) as server,
+        Application(server.url) as application,
+    ):
+        page = application.password(application.authorize(), BEN)
+        wrong = application.submit(page, "/u/mfa", phone_number="555")
+        assert "The phone number is invalid." in wrong.text
+        page = application.submit(page, "/u/mfa", phone_number="+1 555 010 0042")
+        code = server.tenant.last_message(BEN).code
+        assert "code" in callback(application.submit(page, "/u/mfa", code=code))
+        assert server.tenant.user(BEN).active("sms")
 
 
 # Logging out --------------------------------------------------------------------------------------

@@ -92,6 +92,24 @@ def test_otp(application: Application, tenant: Tenant) -> None:
     assert application.refresh(body["refresh_token"]).status_code == 200
 
 
+def test_what_sdks_add_is_ignored(application: Application, tenant: Tenant) -> None:
+    """A redundant Bearer header, audience and scope at the MFA grant change nothing."""
+    mfa_token = application.step_up(ANA)
+    answer = application.http.post(
+        f"{application.url}/oauth/token",
+        data={
+            **application.credentials,
+            "grant_type": "http://auth0.com/oauth/grant-type/mfa-otp",
+            "mfa_token": mfa_token,
+            "otp": tenant.current_otp(ANA),
+            "audience": ADMIN,
+            "scope": "write:admin",
+        },
+        headers={"Authorization": f"Bearer {mfa_token}"},
+    )
+    assert PAYMENTS in granted(answer.json())
+
+
 def test_wrong_otp_keeps_the_token(application: Application, tenant: Tenant) -> None:
     """After a wrong code the same mfa_token is good for another try."""
     mfa_token = application.step_up(ANA)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
-from flask_auth0_mfa.emulator.policy import Action, Event, PostLoginApi
+from flask_auth0_mfa.emulator.actions import Action, Event, PostLoginApi
 
 from .application import ACCOUNTS, MULTI_FACTOR, PAYMENTS, Application, claims
 
@@ -112,6 +112,19 @@ def test_enroll_leaves_email_out() -> None:
     with tenant_with(action) as (application, _):
         answer = application.refresh(application.log_in(BEN)["refresh_token"])
         assert requirements(answer) == {"enroll": ["otp"]}
+
+
+def test_an_existing_factor_comes_before_a_new_one() -> None:
+    """Whoever has a factor proves it, and then enrolls the one that the Action asks for."""
+    action = on_refresh(lambda _event, api: api.authentication.enroll_with("phone"))
+    with tenant_with(action) as (application, tenant):
+        tokens = application.log_in("cleo@example.com")
+        first = application.refresh(tokens["refresh_token"])
+        assert requirements(first) == {"challenge": ["otp"]}
+        otp = tenant.current_otp("cleo@example.com")
+        mfa_token = first.json()["mfa_token"]
+        second = application.token("mfa-otp", mfa_token=mfa_token, otp=otp)
+        assert requirements(second) == {"enroll": ["phone"]}
 
 
 def test_enroll_with_email_alone_cannot_be_met() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
-from flask_auth0_mfa.emulator.configuration import default_clients
+from flask_auth0_mfa.emulator.defaults import default_clients
 
 from .application import ACCOUNTS, OPEN, PAYMENTS, SCOPE, Application, Json, claims
 
@@ -51,6 +51,18 @@ def test_a_refused_refresh_spends_nothing(application: Application, tenant: Tena
     assert application.refresh(token).status_code == 403
     # That was reuse, and it has taken the whole family with it.
     assert application.refresh(verified.json()["refresh_token"]).status_code == 403
+
+
+def test_two_step_ups_of_one_session(application: Application, tenant: Tenant) -> None:
+    """Two interrupted refreshes of one token can both be finished, in any order."""
+    first = application.step_up(ANA)
+    token = application.tokens["refresh_token"]
+    second = application.refresh(token, PAYMENTS).json()["mfa_token"]
+    for mfa_token in (second, first):
+        answer = application.token("mfa-otp", mfa_token=mfa_token, otp=tenant.current_otp(ANA))
+        assert answer.status_code == 200
+        newest = answer.json()["refresh_token"]
+    assert application.refresh(newest).status_code == 200
 
 
 def test_mfa_after_the_family_is_gone(application: Application, tenant: Tenant) -> None:

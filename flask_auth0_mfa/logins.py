@@ -1,0 +1,74 @@
+"""What happened to a login in requests whose cookies are not here yet.
+
+A session that lives in cookies is written by every answer, and answers of parallel requests
+arrive in any order: a slow one may bring back a refresh token that has been used, or a session
+that was logged out. The shared state remembers both, and each request catches up with it.
+
+What a step-up obtained is not remembered here on purpose: a copy of the cookies from before it
+must not be raised by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .models import Auth0Session
+from .refresh import TokenFamily
+from .sealing import Sealer
+from .state import SharedState
+
+#: How long an ended login is remembered, in seconds.
+ENDED_TTL = 86_400
+
+
+@dataclass(frozen=True)
+class Logins:
+    """The recent past of every login, in the shared state."""
+
+    state: SharedState
+    sealer: Sealer
+    family: TokenFamily
+    clock: Callable[[], float]
+
+    def caught_up(self, session: Auth0Session) -> Auth0Session:
+        """Return the session with its newest refresh token; an empty one if it has ended."""
+        if session.login_id is None:
+            return session
+        if self._is_ended(session):
+            return Auth0Session()
+        if session.refresh_token is not None:
+            session.refresh_token = self.family.newest(session.refresh_token)
+        return session
+
+    def end(self, session: Auth0Session) -> None:
+        """End this login, also for answers that are still on their way."""
+        if session.login_id is not None:
+            self._end("login", session.login_id)
+
+    def end_everywhere(self, *, auth0_sid: str | None, subject: str | None) -> None:
+        """End the logins of an Auth0 session, or all of a user's (back-channel logout)."""
+        if auth0_sid is not None:
+            self._end("sid", auth0_sid)
+        elif subject is not None:
+            self._end("sub", subject)
+
+    def _end(self, kind: str, value: str) -> None:
+        self.state.put(self._ended(kind, value), repr(self.clock()), ENDED_TTL)
+
+    def _ended(self, kind: str, value: str) -> str:
+        return self.sealer.name("ended", kind, value)
+
+    def _is_ended(self, session: Auth0Session) -> bool:
+        user = session.user or {}
+        names = [
+            self._ended(kind, value)
+            for kind, value in (
+                ("login", session.login_id),
+                ("sid", user.get("sid")),
+                ("sub", user.get("sub")),
+            )
+            if isinstance(value, str)
+        ]
+        marks = self.state.get_many(names)
+        return any(mark is not None and session.created_at <= float(mark) for mark in marks)
