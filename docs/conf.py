@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
-from pallets_sphinx_themes import get_version
+ROOT = Path(__file__).parent.parent
+CHANGELOG = ROOT / "CHANGELOG.md"
 
-CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
+# The pages describe this working copy, whatever is installed.
+sys.path.insert(0, str(ROOT))
+
+from flask_auth0_mfa import __version__  # noqa: E402 - found by the line above
 
 project = "flask_auth0_mfa"
 author = "the flask_auth0_mfa authors"
 project_copyright = author
-release, version = get_version("flask-auth0-mfa")
+release = version = __version__
 
 extensions = ["sphinx.ext.autodoc", "pallets_sphinx_themes"]
 exclude_patterns = ["_build"]

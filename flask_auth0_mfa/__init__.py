@@ -14,30 +14,33 @@
 
 from __future__ import annotations
 
-from .decorators import guard_blueprint, requires_login, requires_stepup
-from .errors import (
-    AccessDeniedError,
-    AudienceUnavailableError,
-    Auth0MFAError,
-    Auth0UnavailableError,
-    ConfigurationError,
-    InsufficientScopeError,
-    InvalidRequestError,
-    LoginRequiredError,
-    MfaChallengeError,
-    MfaEnrollmentError,
-    MfaListAuthenticatorsError,
-    MfaNoAvailableFactorsError,
-    MfaRequiredError,
-    MfaTokenExpiredError,
-    MfaTokenInvalidError,
-    MfaTokenNotFoundError,
-    MfaVerifyError,
-    RateLimitedError,
-    StepUpUnavailableError,
-)
-from .extension import Auth0MFA, current_auth0
-from .models import AccessToken
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .decorators import guard_blueprint, requires_login, requires_stepup
+    from .errors import (
+        AccessDeniedError,
+        AudienceUnavailableError,
+        Auth0MFAError,
+        Auth0UnavailableError,
+        ConfigurationError,
+        InsufficientScopeError,
+        InvalidRequestError,
+        LoginRequiredError,
+        MfaChallengeError,
+        MfaEnrollmentError,
+        MfaListAuthenticatorsError,
+        MfaNoAvailableFactorsError,
+        MfaRequiredError,
+        MfaTokenExpiredError,
+        MfaTokenInvalidError,
+        MfaTokenNotFoundError,
+        MfaVerifyError,
+        RateLimitedError,
+        StepUpUnavailableError,
+    )
+    from .extension import Auth0MFA, current_auth0
+    from .models import AccessToken
 
 __version__ = "0.1.0"
 
@@ -68,3 +71,23 @@ __all__ = [
     "requires_login",
     "requires_stepup",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first asked for.
+
+        The pytest plugin and the local tenant are in this package too, and should not cost a
+        process that uses nothing else of it.
+        """
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import decorators, errors, extension, models
+
+        for module in (extension, decorators, errors, models):
+            if name in vars(module):
+                return globals().setdefault(name, vars(module)[name])
+        raise AssertionError(f"{name} is in __all__, but in no module")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

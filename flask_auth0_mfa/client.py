@@ -142,6 +142,9 @@ class Auth0Client:
         body = {"mfa_token": raw_mfa_token, "challenge_type": challenge_type}
         body |= self.credentials() | _given(authenticator_id=authenticator_id)
         answer = _object(self._call("POST", "/mfa/challenge", body=body))
+        if challenge_type == "oob":
+            # Without it there would be nothing to prove, and nothing to wait for.
+            _string(answer, "oob_code")
         return Challenge(
             challenge_type=_string(answer, "challenge_type"),
             method=method,
@@ -360,7 +363,8 @@ def token_response(answer: Mapping[str, Any]) -> TokenResponse:
     return TokenResponse(
         access_token=_string(answer, "access_token"),
         expires_in=min(expires_in, 366 * 86_400),
-        scope=_optional_string(answer, "scope"),
+        # An empty scope grants nothing; only a missing one stands for the requested (RFC 6749 5.1).
+        scope="" if answer.get("scope") == "" else _optional_string(answer, "scope"),
         refresh_token=_optional_string(answer, "refresh_token"),
         id_token=_optional_string(answer, "id_token"),
         recovery_code=_optional_string(answer, "recovery_code"),
@@ -368,11 +372,7 @@ def token_response(answer: Mapping[str, Any]) -> TokenResponse:
 
 
 def _is_authenticator(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and isinstance(entry.get("id"), str)
-        and isinstance(entry.get("authenticator_type"), str)
-    )
+    return isinstance(entry, dict) and isinstance(entry.get("id"), str)
 
 
 def _authenticator(entry: Mapping[str, Any]) -> Authenticator:
@@ -382,9 +382,11 @@ def _authenticator(entry: Mapping[str, Any]) -> Authenticator:
         channel = channels[0]
     name = entry.get("name")
     kind = entry.get("type")
+    authenticator_type = entry.get("authenticator_type", kind)
     return Authenticator(
         id=entry["id"],
-        authenticator_type=entry["authenticator_type"],
+        # One of a kind that we do not know is still one: the user has something enrolled.
+        authenticator_type=authenticator_type if isinstance(authenticator_type, str) else "unknown",
         active=entry.get("active", True) is True,
         oob_channel=channel if isinstance(channel, str) else None,
         name=name if isinstance(name, str) else None,

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .models import Auth0Session, MalformedSessionError, context_id
+from .models import Auth0Session, MalformedSessionError, context_id, token_hash
 from .sealing import (
     AUDIENCE,
     CONTEXT,
@@ -140,9 +140,11 @@ class CookieStore:
         }
         content["targets"] = targets
         content["mfa_context"] = {
-            entry.pop("hash"): {**_shared(targets.get(identifier, {})), **entry}
+            token_hash(str(entry.get("raw_mfa_token"))): {
+                **_shared(targets.get(identifier, {})),
+                **entry,
+            }
             for identifier, entry in contexts.items()
-            if context_id(str(entry.get("hash"))) == identifier
         }
         try:
             session = Auth0Session.from_dict(content)
@@ -273,7 +275,7 @@ def _parts(content: Mapping[str, Any]) -> list[Part]:
         identifier = context_id(key)
         shared = _shared(targets.get(identifier, {}))
         own = {name: value for name, value in entry.items() if shared.get(name) != value}
-        parts.append(Part(CONTEXT, identifier, {"hash": key, **own}, entry["expires_at"]))
+        parts.append(Part(CONTEXT, identifier, own, entry["expires_at"]))
     return parts
 
 
@@ -292,8 +294,8 @@ def _audience_parts(content: Mapping[str, Any]) -> Iterator[Part]:
 def _evict(session: Auth0Session, size: int) -> None:
     """Make the session smaller by what will be missed least.
 
-    Contexts beyond two, oldest first; then access tokens, the one that ends first first, but never
-    the last; then the second context; then what lets finished checks start again.
+    Contexts beyond two, oldest first; then access tokens, the one that ends first first, but
+    never the last; then the second context; then what lets finished checks start again.
     """
     oldest = min(session.contexts.values(), key=lambda c: c.opened_at, default=None)
     spare = set(session.targets) - {context.id for context in session.contexts.values()}

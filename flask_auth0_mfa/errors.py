@@ -96,6 +96,8 @@ class LoginRequiredError(Auth0MFAError):
     error = "login_required"
     status = 401
     description = "You need to log in."
+    #: Sealed parameter of the login route, where not just any login will do.
+    ticket: str | None = None
 
 
 class MfaRequiredError(Auth0MFAError):

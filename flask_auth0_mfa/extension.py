@@ -17,7 +17,7 @@ from werkzeug.local import LocalProxy
 from .client import Auth0Client
 from .client import token_response as parse_token_response
 from .config import load_settings
-from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError, LoginRequiredError
+from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError
 from .flows import (
     ChallengeFlow,
     ContextFlow,
@@ -33,7 +33,7 @@ from .models import AccessToken, Authenticator, Challenge, Enrollment, StepUpReq
 from .refresh import TokenFamily
 from .responses import error_response, return_to_page
 from .sealing import Sealer
-from .services import EXTENSION, Services, services
+from .services import EXTENSION, AppClock, Services, services
 from .sessions import auth0_session, wrap
 from .signin import SignInFlow
 from .state import open_state
@@ -84,13 +84,13 @@ class Auth0MFA:
                 "AUTH0_STATE_URI is not set: limits on guesses count in each process for itself. "
                 "With more than one process set it to redis://HOST:PORT/DB."
             )
-        app.session_interface = wrap(app.session_interface, found.sealer, self._clock)
+        app.session_interface = wrap(app.session_interface, found.sealer, found.clock)
         app.register_blueprint(build_blueprint(found.settings))
         app.register_error_handler(Auth0MFAError, error_response)
 
     def _build(self, app: Flask, options: Mapping[str, Any]) -> Services:
         settings = load_settings(app.config, options, os.environ)
-        clock = self._clock
+        clock = AppClock(self._clock)
         sealer = Sealer(lambda: _secrets(app), clock)
         client = Auth0Client(settings, clock)
         state = open_state(settings.state_uri)
@@ -172,6 +172,9 @@ class Auth0MFA:
     ) -> Challenge:
         """Start a challenge, which sends a code or a push where the method needs one.
 
+        Called again, it returns the challenge that is open; once the pause after a message is over
+        (``AUTH0_MFA_SEND_CONTEXT_LIMIT``), it sends a new one.
+
         :param authenticator_id: one of :meth:`get_authenticators`; else the strongest one of
         :param challenge_type: ``otp`` or ``oob``.
         """
@@ -180,8 +183,9 @@ class Auth0MFA:
             context = found.contexts.for_token(session, mfa_token)
             context = found.challenges.listed(session, context)
             chosen = found.challenges.pick(context, authenticator_id, challenge_type)
-            context = found.start_challenge(session, context, chosen)
-            opened = found.challenges.open_one(context, chosen)
+            resend = found.may_send_again(session, context)
+            context = found.start_challenge(session, context, chosen, resend=resend)
+            opened = found.challenges.open_one(context, chosen.id)
             return opened or Challenge(chosen.method, chosen.method, chosen.id)
 
     def enroll(
@@ -203,8 +207,7 @@ class Auth0MFA:
         with auth0_session() as session:
             context = found.contexts.for_token(session, mfa_token)
             context = found.challenges.listed(session, context)
-            if not found.enrollment.is_fresh(session):
-                raise LoginRequiredError("Log in again before you add a method.")
+            found.enrollment.require_fresh(session, context)
             context = found.start_enrollment(
                 session, context, factor, phone_number=phone_number, email=email
             )

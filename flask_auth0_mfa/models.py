@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from . import factors
@@ -161,6 +161,11 @@ class StepUpTarget:
         """What was asked for."""
         return _request_of(self)
 
+    @property
+    def opened_at(self) -> int:
+        """When its context was opened."""
+        return self.expires_at - TARGET_TTL
+
 
 @dataclass(frozen=True)
 class StepUpRequest:
@@ -191,12 +196,15 @@ class MfaContext:
     return_to: str | None = None
     reason: str | None = None
     methods: tuple[str, ...] | None = None
+    #: As Auth0 listed them; not stored with the context, ``None`` while nobody asked.
     authenticators: tuple[Authenticator, ...] | None = None
     challenge: Challenge | None = None
-    #: A first authenticator that waits for its first code.
+    #: A first authenticator that waits for its first code, and where that was sent.
     enrollment: Enrollment | None = None
+    address: str | None = None
     #: The authenticator whose page is shown; choosing another one leaves ``challenge`` open.
     chosen: str | None = None
+    chosen_method: str | None = None
     #: The user declined the push; its page says so until something else is chosen.
     declined: bool = False
     attempts: int = 0
@@ -373,7 +381,7 @@ class Auth0Session:
             )
 
     def prune(self, now: float) -> None:
-        """Remove contexts and targets whose time is over, and access tokens that have expired."""
+        """Remove contexts, targets and access tokens whose time is over."""
         self.contexts = {key: c for key, c in self.contexts.items() if c.expires_at > now}
         self.targets = {key: t for key, t in self.targets.items() if t.expires_at > now}
         self.access_tokens = {
@@ -446,9 +454,7 @@ def _plain(value: Any) -> dict[str, Any]:
 
 def _context_to_dict(context: MfaContext) -> dict[str, Any]:
     content = _plain(context)
-    if context.authenticators is not None:
-        # Rows rather than objects: this is the longest part of a context in a cookie.
-        content["authenticators"] = [list(astuple(one)) for one in context.authenticators]
+    content.pop("authenticators", None)
     for part in ("challenge", "enrollment"):
         if part in content:
             content[part] = _plain(getattr(context, part))
@@ -477,8 +483,6 @@ def _context_from_dict(entry: Mapping[str, Any]) -> MfaContext:
     fields = {"audience": None, **entry}
     if (methods := fields.get("methods")) is not None:
         fields["methods"] = tuple(methods)
-    if (listed := fields.get("authenticators")) is not None:
-        fields["authenticators"] = tuple(Authenticator(*one) for one in listed)
     if (challenge := fields.get("challenge")) is not None:
         fields["challenge"] = Challenge(**challenge)
     if (enrollment := fields.get("enrollment")) is not None:

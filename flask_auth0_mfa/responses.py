@@ -19,6 +19,7 @@ from .errors import (
     InsufficientScopeError,
     InvalidRequestError,
     LoginRequiredError,
+    MfaChallengeError,
     MfaNoAvailableFactorsError,
     MfaRequiredError,
     MfaTokenError,
@@ -88,7 +89,7 @@ def json_error(error: Auth0MFAError) -> Response:
     body = error.to_dict()
     if isinstance(error, MfaRequiredError):
         body["challenge_url"] = challenge_url(error.context_id)
-    if isinstance(error, UniversalLoginRequiredError):
+    if isinstance(error, (LoginRequiredError, UniversalLoginRequiredError)) and error.ticket:
         body["login_url"] = url_for(f"{BLUEPRINT}.login", ticket=error.ticket)
     response = jsonify(body)
     response.status_code = error.status
@@ -164,6 +165,12 @@ def error_page(
 def _text(error: Auth0MFAError) -> Text:
     if isinstance(error, InvalidRequestError):
         return Text("error", gettext("This did not work"), (gettext(error.error_description),))
+    if isinstance(error, LoginRequiredError) and error.ticket is not None:
+        return Text(
+            "info",
+            gettext("Sign in again to go on"),
+            (gettext("Before you add a way to confirm that it is you, sign in once more."),),
+        )
     if isinstance(error, RateLimitedError) and error.is_about_sending:
         return Text(
             "warning",
@@ -220,6 +227,11 @@ def _texts() -> Mapping[type[Auth0MFAError], Text]:
                 gettext("Try again in a minute. You do not have to start over."),
             ),
         ),
+        MfaChallengeError: Text(
+            "error",
+            gettext("This method does not work right now"),
+            (gettext("The check could not be started with it. Use another method."),),
+        ),
         MfaNoAvailableFactorsError: Text(
             "error",
             gettext("None of your methods can be used here"),
@@ -257,7 +269,7 @@ def _actions(error: Auth0MFAError, session: Auth0Session) -> tuple[Action, ...]:
     newest = session.newest_context()
     if isinstance(error, InvalidRequestError) and newest is not None:
         return (Action(gettext("Go back"), challenge_url(newest.id), primary=True),)
-    if isinstance(error, UniversalLoginRequiredError):
+    if isinstance(error, (LoginRequiredError, UniversalLoginRequiredError)) and error.ticket:
         url = url_for(f"{BLUEPRINT}.login", ticket=error.ticket)
         return (Action(gettext("Sign in again"), url, primary=True),)
     if isinstance(error, LoginRequiredError):

@@ -35,6 +35,16 @@ from .signin import SignInFlow
 EXTENSION = "auth0_mfa"
 
 
+@dataclass
+class AppClock:
+    """The clock of one application, in epoch seconds; tests put another one in its place."""
+
+    tell: Callable[[], float]
+
+    def __call__(self) -> float:
+        return self.tell()
+
+
 @dataclass(frozen=True)
 class Services:
     """What ``app.extensions["auth0_mfa"]`` holds."""
@@ -52,7 +62,7 @@ class Services:
     limits: Limits
     #: Authlib's client of the tenant.
     oauth: Any
-    clock: Callable[[], float]
+    clock: AppClock
     #: The :class:`~flask_auth0_mfa.Auth0MFA` that built this.
     facade: Any
 
@@ -81,6 +91,11 @@ class Services:
             self.limits.count(self.limits.send_buckets(user_id, context.hash), user_id)
         return self.challenges.start(session, context, chosen, resend=resend)
 
+    def may_send_again(self, session: Auth0Session, context: MfaContext) -> bool:
+        """Tell whether the pause after a message or push is over."""
+        user_id = str((session.user or {}).get("sub"))
+        return self.limits.wait(self.limits.send_buckets(user_id, context.hash)) == 0
+
     def start_enrollment(
         self,
         session: Auth0Session,
@@ -94,6 +109,9 @@ class Services:
 
         Raises what :meth:`EnrollmentFlow.start` raises, and :class:`RateLimitedError`.
         """
+        self.enrollment.require_allowed(context, method)
+        if self.enrollment.is_begun(context, method):
+            return context
         user_id = str((session.user or {}).get("sub"))
         self.limits.count(self.limits.enroll_buckets(user_id), user_id)
         return self.enrollment.start(

@@ -13,7 +13,7 @@ import logging
 import sys
 import traceback
 import zlib
-from types import SimpleNamespace
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
 import pytest
@@ -126,26 +126,37 @@ def sent():
         getattr(signals, name).disconnect(keep)
 
 
+@dataclass
+class Answer:
+    """One answer of the application, as it leaves."""
+
+    url: str
+    headers: list[tuple[str, str]]
+    body: str
+
+    @property
+    def cookies(self):
+        """Name and value of every cookie that is set."""
+        lines = [value for name, value in self.headers if name == "Set-Cookie"]
+        return [line.partition(";")[0].partition("=")[::2] for line in lines]
+
+
 @pytest.fixture
 def answers(app):
-    """Everything that the application answered: addresses, headers and bodies."""
+    """Everything that the application answers: addresses, headers and bodies."""
     seen = []
+    inner = app.wsgi_app
 
-    @app.after_request
-    def see(response):
-        from flask import request
+    def witness(environ, start_response):
+        def start(status, headers, exc_info=None):
+            seen.append(Answer(f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}", headers, ""))
+            return start_response(status, headers, exc_info)
 
-        body = response.get_data(as_text=True) if not response.direct_passthrough else ""
-        seen.append(
-            SimpleNamespace(
-                url=request.url,
-                headers=str(response.headers),
-                cookies=response.headers.getlist("Set-Cookie"),
-                body=body,
-            )
-        )
-        return response
+        body = b"".join(inner(environ, start))
+        seen[-1].body = body.decode()
+        return [body]
 
+    app.wsgi_app = witness
     return seen
 
 
@@ -214,7 +225,7 @@ class TestWalk:
         assert len([token for token in wire.tokens if token.startswith("Fe26")]) >= 4
         assert len([token for token in wire.tokens if token.startswith("eyJ")]) >= 4
         assert "demo-secret" in wire.tokens
-        assert len(wire.codes) >= 6
+        assert len(wire.codes) >= 5
         assert len(sent) >= 10
         assert "Auth0 POST /oauth/token answered 500" in logged()
 
@@ -230,21 +241,20 @@ class TestWalk:
         for answer in answers:
             assert found_in(answer.url, wire.tokens | wire.codes) == []
         # The tenant sees only the addresses that it was given.
-        locations = "\n".join(answer.headers for answer in answers)
+        locations = str([value for a in answers for _, value in a.headers])
         assert found_in(locations, wire.tokens | wire.codes) == []
 
-    def test_sealed_cookies(self, walked, wire, answers):
+    def test_cookies(self, walked, wire, answers):
         """No cookie can be read by who holds it, decoded or not."""
-        cookies = [cookie.partition("=")[2] for a in answers for cookie in a.cookies]
-        assert len(cookies) > 10
-        for cookie in cookies:
-            value = cookie.partition(";")[0]
+        values = [value for answer in answers for _, value in answer.cookies]
+        assert len(values) > 30
+        for value in values:
             assert found_in(value + _decoded(value), wire.tokens | wire.codes) == []
 
     def test_cookie_of_the_application(self, walked, answers):
         """The application's own cookie, which is only signed, holds nothing of ours."""
-        own = [c for a in answers for c in a.cookies if c.startswith("session=")]
-        noted = [_decoded(cookie.partition("=")[2].partition(";")[0]) for cookie in own]
+        own = [value for a in answers for name, value in a.cookies if name == "session"]
+        noted = [_decoded(value) for value in own]
         assert any("a note of the application" in text for text in noted)
         assert not [text for text in noted if "token" in text or "mfa_context" in text]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -19,6 +18,7 @@ from .hosted_mfa import mfa_pages
 from .login import login_pages
 from .logout import logout_pages
 from .oauth import Server
+from .oauth_request import json_object
 from .records import Call
 from .refusals import Refused
 from .tenant import Tenant
@@ -82,7 +82,7 @@ def _meet_fault() -> Response | None:
         fault = tenant().faults.take(request.path)
     if fault is None:
         return None
-    time.sleep(fault.delay)
+    tenant().clock.sleep(fault.delay)
     if fault.drop:
         _record_call(_DROPPED)
         raise ConnectionDropped
@@ -120,10 +120,8 @@ def _record_call(status: int) -> None:
 
 
 def _grant_type() -> str | None:
-    if not request.is_json:
-        return request.form.get("grant_type")
-    body = request.get_json(silent=True)
-    grant_type = body.get("grant_type") if isinstance(body, dict) else None
+    body = json_object() or {} if request.is_json else request.form
+    grant_type = body.get("grant_type")
     return grant_type if isinstance(grant_type, str) else None
 
 

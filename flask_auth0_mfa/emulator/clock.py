@@ -27,6 +27,10 @@ class Clock:
             raise ValueError("The clock of the tenant only moves forward.")
         self._advanced += seconds
 
+    def sleep(self, seconds: float) -> None:
+        """Let that much time pass before an answer that is late on order."""
+        time.sleep(seconds)
+
     def reset(self) -> None:
         """Return to the wall clock."""
         self._advanced = 0.0

@@ -24,9 +24,18 @@ class InvalidConfiguration(ValueError):
 
 @dataclass(frozen=True)
 class Configuration:
-    """A tenant's settings; lengths of time are seconds.
+    """A tenant's settings; lengths of time (``_ttl``) are seconds.
 
-    ``actions`` empty means the default ones, which read ``mfa_factors`` of each API.
+    - ``actions``: the post-login Actions; without any, the default ones read ``mfa_factors`` and
+      ``honours_acr_values`` of each API. In a file: ``["package.module:function"]``.
+    - ``factors``: the factor types that are switched on.
+    - ``mfa_policy``: ``never`` leaves MFA to the Actions; ``always`` asks in every flow.
+    - ``logout_urls``: where ``/v2/logout`` without a client may lead.
+    - ``otp_single_use``: refuse a TOTP code that was used before, in any transaction.
+    - ``remove_with_mfa_token``: let an ``mfa_token`` remove authenticators, as auth0-auth-js does.
+    - ``list_verified_email``: list the verified address of a user who has another factor.
+    - ``advertise_end_session``: name ``/oidc/logout`` in the metadata.
+    - ``free_tier``: add the rate limits of a free tenant as a whole.
     """
 
     name: str = "Acme"

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from .current import tenant
 from .faults import Fault
+from .oauth_request import json_object
 from .records import Push
 from .refusals import Refused
 from .users import User
@@ -118,8 +119,8 @@ def _user(user: User) -> dict[str, Any]:
 
 
 def _body() -> dict[str, Any]:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
+    body = json_object()
+    if body is None:
         raise _bad_input("The body must be a JSON object.")
     return body
 

@@ -71,6 +71,18 @@ class CodeGrant(Auth0Grant, AuthorizationCodeGrant):
         """Check client, code and callback as Authlib does."""
         AuthorizationCodeGrant.validate_token_request(self)
 
+    @staticmethod
+    def validate_authorization_redirect_uri(
+        oauth_request: AuthorizationRequest, client: Client
+    ) -> str:
+        """Return the callback, or refuse it in words that any callback can be quoted in."""
+        redirect_uri: str | None = oauth_request.payload.redirect_uri
+        if not redirect_uri:
+            raise missing("redirect_uri")
+        if not client.check_redirect_uri(redirect_uri):
+            raise Refused(403, "unauthorized_client", f"Callback URL mismatch: {redirect_uri}")
+        return redirect_uri
+
     def save_authorization_code(self, code: str, oauth_request: AuthorizationRequest) -> None:
         """Keep what the code stands for."""
         if oauth_request.grant is None:

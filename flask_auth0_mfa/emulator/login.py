@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -23,6 +24,7 @@ from .refusals import Refused
 from .sessions import Session, current_session
 
 login_pages = Blueprint("login", __name__)
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 @login_pages.get("/authorize")
@@ -41,7 +43,7 @@ def authorize() -> Response:
     session = current_session()
     if session is not None and not _must_log_in(login, session):
         return authenticated(login, session)
-    if login.query.get("prompt") == "none":
+    if "none" in login.prompts:
         return to_callback_with_error(login, Refused(400, "login_required", "Login required"))
     return redirect(url_for("login.log_in", state=login.state))
 
@@ -61,14 +63,14 @@ def _check_parameters(query: Mapping[str, str]) -> None:
     scopes = query.get("scope", "").split()
     if "online_access" in scopes and "offline_access" in scopes:
         raise Refused(400, "invalid_request", "online_access and offline_access exclude each other")
-    if not query.get("max_age", "0").isdigit():
+    if not _SECONDS.fullmatch(query.get("max_age", "0")):
         raise Refused(400, "invalid_request", "max_age must be a number of seconds")
     if query.get("response_mode", "query") != "query":
         raise Refused(400, "invalid_request", "This local tenant only knows response_mode=query")
 
 
 def _must_log_in(login: Login, session: Session) -> bool:
-    if login.query.get("prompt") in ("login", "select_account"):
+    if login.prompts & {"login", "select_account"}:
         return True
     max_age = login.query.get("max_age")
     age = tenant().clock.now() - session.authenticated_at
@@ -89,7 +91,7 @@ def submit_password() -> Response:
         refusal = Refused(403, "access_denied", "User did not authorize the request")
         return to_callback_with_error(login, refusal)
     try:
-        user = tenant().user(request.form.get("username", "").strip().lower())
+        user = tenant().user(request.form.get("username", "").strip())
         wrong = user.password != request.form.get("password", "")
     except KeyError:
         wrong = True

@@ -52,6 +52,11 @@ class Login:
         query: Mapping[str, str] = self.oauth.request.args
         return query
 
+    @property
+    def prompts(self) -> set[str]:
+        """Return the values of ``prompt``."""
+        return set(self.query.get("prompt", "").split())
+
 
 def begin(oauth: CodeGrant) -> Login:
     """Return a new login for an authorization request that Authlib has found valid."""
@@ -140,7 +145,7 @@ def go_on(login: Login) -> Response:
         step = tenant().policy.proceed(flow)
         if step is None:
             return _with_code(login, required(login.session), flow)
-        if login.query.get("prompt") == "none":
+        if "none" in login.prompts:
             raise Refused(400, "login_required", "Multifactor authentication required")
         _interrupt(login, flow, step)
     except Refused as refusal:
@@ -158,7 +163,7 @@ def _with_code(login: Login, session: Session, flow: Flow) -> Response:
         query.get("nonce"),
         session.sid,
         session.auth_time,
-        "max_age" in query or query.get("prompt") == "login",
+        "max_age" in query or "login" in login.prompts,
         tenant().clock.now() + tenant().configuration.authorization_code_ttl,
     )
     tenant().logins.drop(login.id)

@@ -46,6 +46,18 @@ class Server(AuthorizationServer):
         parameters = request.args if request.method == "GET" else body_of_request()
         return AuthorizationRequest(request.method, parameters, dict(request.headers))
 
+    def get_authorization_grant(self, oauth_request: AuthorizationRequest) -> CodeGrant:
+        """Return the code grant; any other response type is refused, at the callback if allowed."""
+        payload = oauth_request.payload
+        if payload.response_type == "code":
+            grant: CodeGrant = super().get_authorization_grant(oauth_request)
+            return grant
+        refusal = Refused(400, "unsupported_response_type", "Only response_type=code is served")
+        client = self.tenant.client(payload.client_id)
+        if client and client.check_redirect_uri(payload.redirect_uri or ""):
+            refusal.redirect_uri = payload.redirect_uri
+        raise refusal
+
     def authenticate_client(
         self, oauth_request: OAuth2Request, methods: list[str], endpoint: str = "token"
     ) -> Client:

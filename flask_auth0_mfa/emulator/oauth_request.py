@@ -13,12 +13,21 @@ from .records import Grant
 from .refusals import invalid_request
 
 
+def json_object() -> dict[str, Any] | None:
+    """Return the JSON object in the body of the request, or None when there is none."""
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:  # thousands of brackets within each other
+        return None
+    return body if isinstance(body, dict) else None
+
+
 def body_of_request() -> dict[str, Any]:
     """Return the fields of a JSON or form body; raises 400 ``invalid_request``."""
     if not request.is_json:
         return dict(request.form)
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
+    body = json_object()
+    if body is None:
         raise invalid_request("The body must be a JSON object.")
     return body
 

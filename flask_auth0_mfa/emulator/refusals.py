@@ -36,6 +36,8 @@ class Refused(OAuth2Error):
         body: list[tuple[str, Any]] = [("error", self.error)]
         if self.description:
             body.append(("error_description", self.description))
+        if self.state:
+            body.append(("state", self.state))
         return body + list(self.fields.items())
 
     def get_headers(self) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from .tls import Tls, make_tls
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _IDLE_TIMEOUT = 60
 _LONGEST_BODY = 1_000_000
+_LENGTH = re.compile(r"[0-9]{1,15}")
 #: Seconds within which a server that is told to stop takes notice.
 _POLL_INTERVAL = 0.02
 
@@ -89,9 +91,9 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """Read one request to its end, and answer it or hang up."""
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > _LONGEST_BODY:
+        if not _LENGTH.fullmatch(length) or int(length) > _LONGEST_BODY:
             self.close_connection = True
-            self.send_error(413 if length.isdigit() else 400)
+            self.send_error(413 if _LENGTH.fullmatch(length) else 400)
             return
         environ = self.make_environ()
         if not environ.get("wsgi.input_terminated"):

@@ -42,13 +42,13 @@ class Tenant:
         *,
         url: str = "http://localhost:4400",
         clock: Clock | None = None,
+        keys: SigningKeys | None = None,
     ) -> None:
         require_pyotp()
-        self.configuration = configuration or Configuration()
         self.url = url
         self.clock = clock or Clock()
         self.lock = threading.RLock()
-        self.keys = SigningKeys()
+        self.keys = keys or SigningKeys()
         self.faults = Faults()
         self.limits = Limits(self.clock)
         self.calls: deque[Call] = deque(maxlen=_CALLS_KEPT)
@@ -58,12 +58,18 @@ class Tenant:
         self.transactions: Store[MfaTransaction] = Store(self.clock)
         self.challenges: Store[OobChallenge] = Store(self.clock)
         self.logins: Store[Login] = Store(self.clock)
-        self.policy = Policy(
-            self.configuration.actions or default_actions(self.configuration.apis),
-            self.configuration.factors,
-            self.configuration.mfa_policy == "always",
-        )
+        self.configure(configuration or Configuration())
         self._start()
+
+    def configure(self, configuration: Configuration) -> None:
+        """Take other settings; what is in progress goes on, and users change at ``reset``."""
+        with self.lock:
+            self.configuration = configuration
+            self.policy = Policy(
+                configuration.actions or default_actions(configuration.apis),
+                configuration.factors,
+                configuration.mfa_policy == "always",
+            )
 
     def _start(self) -> None:
         # A new sealer makes everything that was handed out before worthless, cookies included.
@@ -95,7 +101,7 @@ class Tenant:
     def user(self, email: str) -> User:
         """Return the user with that address; raises KeyError."""
         for user in self.users:
-            if user.email == email and not user.deleted:
+            if user.email.lower() == email.lower() and not user.deleted:
                 return user
         raise KeyError(email)
 

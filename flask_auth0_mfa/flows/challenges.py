@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from .. import signals
 from ..errors import (
@@ -15,11 +15,14 @@ from ..errors import (
 )
 from ..factors import is_out_of_band
 from ..models import Auth0Session, Authenticator, Challenge, MfaContext
+from ..sealing import STATE, SealBrokenError, SealExpiredError
 from .contexts import ContextFlow
 from .parts import Parts
 
 #: A challenge that was sent is kept open for this long before choosing its method sends another.
 CHALLENGE_TTL = 300
+#: How long the list of the user's authenticators is good for, in seconds.
+LIST_TTL = 300
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,46 @@ class ChallengeFlow:
     contexts: ContextFlow
 
     def listed(self, session: Auth0Session, context: MfaContext) -> MfaContext:
-        """Return the context with the user's authenticators, asking Auth0 once per context."""
+        """Return the context with the user's authenticators, asking Auth0 when it has to.
+
+        The list is kept in the shared state, not in a cookie, where it would cost most.
+        """
         if context.authenticators is not None:
             return context
+        found = self._remembered(session)
+        if found is None:
+            found = self._asked(session, context)
+        context = replace(context, authenticators=found)
+        session.replace_context(context)
+        return context
+
+    def forget(self, session: Auth0Session) -> None:
+        """Forget the list: the user has another authenticator now."""
+        self.parts.state.put(self._list_name(session), "", LIST_TTL)
+
+    def _asked(self, session: Auth0Session, context: MfaContext) -> tuple[Authenticator, ...]:
         try:
             found = self.parts.client.authenticators(context.raw_mfa_token)
         except Auth0ResponseError as answer:
             error = mfa_api_error(answer, MfaListAuthenticatorsError)
             raise self.contexts.failed(session, context, error) from None
-        context = replace(context, authenticators=found)
-        session.replace_context(context)
-        return context
+        content = {"items": [asdict(one) for one in found]}
+        sealed = self.parts.sealer.seal(STATE, content, self.parts.now() + LIST_TTL)
+        self.parts.state.put(self._list_name(session), sealed, LIST_TTL)
+        return found
+
+    def _remembered(self, session: Auth0Session) -> tuple[Authenticator, ...] | None:
+        sealed = self.parts.state.get(self._list_name(session))
+        if not sealed:
+            return None
+        try:
+            items = self.parts.sealer.open(STATE, sealed)["items"]
+            return tuple(Authenticator(**item) for item in items)
+        except (SealBrokenError, SealExpiredError, KeyError, TypeError):
+            return None
+
+    def _list_name(self, session: Auth0Session) -> str:
+        return self.parts.sealer.name("authenticators", session.login_id or "")
 
     def pick(
         self, context: MfaContext, authenticator_id: str | None, challenge_type: str | None = None
@@ -66,7 +98,7 @@ class ChallengeFlow:
         """Tell whether starting this challenge sends a message or a push."""
         if not is_out_of_band(chosen.method):
             return False
-        return resend or self.open_one(context, chosen) is None
+        return resend or self.open_one(context, chosen.id) is None
 
     def start(
         self,
@@ -82,7 +114,7 @@ class ChallengeFlow:
         """
         if self.will_send(context, chosen, resend=resend):
             context = self._sent(session, context, chosen)
-        context = replace(context, chosen=chosen.id, declined=False)
+        context = replace(context, chosen=chosen.id, chosen_method=chosen.method, declined=False)
         session.replace_context(context)
         target = session.targets.get(context.id)
         if target is not None and target.chosen != chosen.id:
@@ -102,10 +134,10 @@ class ChallengeFlow:
         )
         return replace(context, challenge=challenge)
 
-    def open_one(self, context: MfaContext, chosen: Authenticator) -> Challenge | None:
+    def open_one(self, context: MfaContext, authenticator_id: str | None) -> Challenge | None:
         """Return the challenge that is open for this authenticator, if its code still lives."""
         challenge = context.challenge
-        if challenge is None or challenge.authenticator_id != chosen.id:
+        if challenge is None or challenge.authenticator_id != authenticator_id:
             return None
         return challenge if self.parts.clock() < challenge.sent_at + CHALLENGE_TTL else None
 

@@ -13,6 +13,7 @@ from .. import factors
 from ..errors import (
     Auth0ResponseError,
     InvalidRequestError,
+    LoginRequiredError,
     MfaEnrollmentError,
     MfaNoAvailableFactorsError,
     mfa_api_error,
@@ -37,9 +38,7 @@ class EnrollmentFlow:
     def methods(self, context: MfaContext) -> tuple[str, ...]:
         """Return what the user may enroll for this check; empty when they may not."""
         required = context.required_types("enroll")
-        has_nothing = context.authenticators is not None and not any(
-            one.active for one in context.authenticators
-        )
+        has_nothing = context.authenticators is not None and not self._has_active(context)
         if not required and not has_nothing:
             return ()
         return tuple(
@@ -56,10 +55,33 @@ class EnrollmentFlow:
             return False
         return self.parts.clock() - FRESH_LOGIN < authenticated_at
 
+    def require_fresh(self, session: Auth0Session, context: MfaContext) -> None:
+        """Raise :class:`LoginRequiredError` with a ticket for the login that must come first."""
+        if not self.is_fresh(session):
+            error = LoginRequiredError("Log in again before you add a method.")
+            error.ticket = self.fresh_login_ticket(session, context)
+            raise error
+
     def fresh_login_ticket(self, session: Auth0Session, context: MfaContext) -> str:
         """Return the parameter of the login that must come first."""
         request = replace(context.request, max_age=FRESH_LOGIN)
         return self.contexts.login_ticket(session, request, step_up=False)
+
+    def require_allowed(self, context: MfaContext, method: str) -> None:
+        """Raise unless the user may enroll this method for this check."""
+        allowed = self.methods(context)
+        if not allowed:
+            raise MfaNoAvailableFactorsError()
+        if method not in allowed:
+            raise InvalidRequestError("This method cannot be added here. Choose one from the list.")
+
+    def is_begun(self, context: MfaContext, method: str) -> bool:
+        """Tell whether this enrollment is open: choosing it again must not spoil what was scanned.
+
+        Only for methods without an address, which may have been mistyped.
+        """
+        begun = context.enrollment
+        return begun is not None and begun.method == method and method in ("otp", "push")
 
     def start(
         self,
@@ -75,29 +97,20 @@ class EnrollmentFlow:
         :param phone_number: E.164, for ``sms`` and ``voice``.
         :param email: for ``email``; without it Auth0 takes the user's own address.
         """
-        if method not in self.methods(context):
-            raise (
-                MfaNoAvailableFactorsError()
-                if not self.methods(context)
-                else (
-                    InvalidRequestError(
-                        "This method cannot be added here. Choose one from the list."
-                    )
-                )
-            )
+        self.require_allowed(context, method)
         try:
             enrollment = self.parts.client.associate(
                 context.raw_mfa_token, method, phone_number=phone_number, email=email
             )
         except Auth0ResponseError as answer:
             error = mfa_api_error(answer, MfaEnrollmentError)
+            if isinstance(error, MfaEnrollmentError) and self._has_active(context):
+                # The tenant wants one more method, and its MFA API adds the first one only.
+                raise self.contexts.universal_login(session, context.request) from None
             raise self.contexts.failed(session, context, error) from None
-        context = replace(context, enrollment=enrollment)
+        context = replace(context, enrollment=enrollment, address=phone_number or email)
         session.replace_context(context)
         return context
 
-    def dropped(self, session: Auth0Session, context: MfaContext) -> MfaContext:
-        """Forget an enrollment that was begun, to choose another method."""
-        context = replace(context, enrollment=None)
-        session.replace_context(context)
-        return context
+    def _has_active(self, context: MfaContext) -> bool:
+        return any(one.active for one in context.authenticators or ())

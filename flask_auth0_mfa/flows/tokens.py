@@ -96,6 +96,18 @@ class TokenFlow:
             self._refreshed(session, target.request, force=True, chosen=target.chosen)
         return target
 
+    def is_met(self, session: Auth0Session, target: StepUpTarget) -> bool:
+        """Tell whether this check, or another one since it was opened, brought what it is for."""
+        if target.verified:
+            return True
+        now = self.parts.clock()
+        stored = session.token_for(target.audience, target.scope, now)
+        since_opened = int(now) - target.opened_at + 1
+        record = session.verification_for(
+            target.audience or "", since_opened, target.methods, int(now)
+        )
+        return stored is not None and record is not None
+
     def keep(
         self,
         session: Auth0Session,

@@ -47,12 +47,13 @@ class VerificationFlow:
         enrollment = context.enrollment
         if enrollment is not None and enrollment.oob_code is not None:
             return Proof(oob_code=enrollment.oob_code, binding_code=code)
-        chosen = self.challenges.shown(context)
-        if enrollment is not None or chosen is None or chosen.method == "otp":
+        shown = self.challenges.shown(context)
+        method = context.chosen_method or (shown.method if shown is not None else "otp")
+        if enrollment is not None or method == "otp":
             return Proof(otp=code)
-        if chosen.method == "recovery-code":
+        if method == "recovery-code":
             return Proof(recovery_code=code)
-        challenge = self.challenges.open_one(context, chosen)
+        challenge = self.challenges.open_one(context, context.chosen)
         if challenge is None:
             raise InvalidRequestError("No code was sent. Ask for a new one.")
         return Proof(oob_code=challenge.oob_code, binding_code=code)
@@ -186,8 +187,9 @@ class VerificationFlow:
     ) -> TokenResponse:
         now = self.parts.now()
         recovery_code = response.recovery_code
-        if context.enrollment is not None and context.enrollment.recovery_codes:
-            recovery_code = context.enrollment.recovery_codes[0]
+        if context.enrollment is not None:
+            self.challenges.forget(session)
+            recovery_code = next(iter(context.enrollment.recovery_codes), recovery_code)
         session.close_context(context, verified=True, recovery_code=recovery_code)
         token = self.tokens.keep(session, response, context.audience, context.scope)
         session.verified[context.audience or ""] = Verification(now, method)

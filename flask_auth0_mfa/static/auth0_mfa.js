@@ -72,13 +72,12 @@
         return schedule();
       }
       stopped = true;
-      if (answer.status === 200) {
-        announce(form.dataset.approved);
-        const target = new URL((await answer.json()).redirect_to || location.href, location.href);
-        /* The waiting page must not stay in the history, and nothing leads to another site. */
-        if (target.origin === location.origin) return location.replace(target);
-      }
-      return location.reload();
+      if (answer.ok) announce(form.dataset.approved);
+      const to = await answer.json().catch(() => ({}));
+      /* To the target, the next check, or login: out of the history, and never off the site. */
+      const path = to.redirect_to || to.challenge_url || to.login_url;
+      if (!path || new URL(path, location).origin !== location.origin) return location.reload();
+      return location.replace(path);
     };
 
     const ask = async () => {

@@ -21,7 +21,11 @@ from ..sessions import auth0_session
 
 
 def start() -> Response:
-    """Start a challenge: ``{mfa_token, challenge_type, authenticator_id?}``."""
+    """Start a challenge: ``{mfa_token, challenge_type, authenticator_id?}``.
+
+    Asked again, it answers with the challenge that is open; once the pause after a message is
+    over (``AUTH0_MFA_SEND_CONTEXT_LIMIT``), it sends a new one.
+    """
     body = _body()
     found = services()
     challenge_type = _challenge_type(body)
@@ -30,7 +34,8 @@ def start() -> Response:
         context = _context(session, body)
         context = found.challenges.listed(session, context)
         chosen = found.challenges.pick(context, authenticator_id, challenge_type)
-        context = found.start_challenge(session, context, chosen)
+        resend = found.may_send_again(session, context)
+        context = found.start_challenge(session, context, chosen, resend=resend)
         return jsonify(_challenge_answer(context, chosen))
 
 
@@ -64,8 +69,7 @@ def associate() -> Response:
     with auth0_session() as session:
         context = _context(session, body)
         context = found.challenges.listed(session, context)
-        if not found.enrollment.is_fresh(session):
-            raise LoginRequiredError("Log in again before you add a method.")
+        found.enrollment.require_fresh(session, context)
         context = found.start_enrollment(
             session,
             context,
@@ -87,7 +91,7 @@ def authenticators() -> Response:
 
 def _challenge_answer(context: MfaContext, chosen: Authenticator) -> dict[str, str]:
     """Return Auth0's fields of the challenge that is open for this authenticator."""
-    challenge = services().challenges.open_one(context, chosen)
+    challenge = services().challenges.open_one(context, chosen.id)
     if challenge is None:
         return {"challenge_type": chosen.method}
     answer = {"challenge_type": challenge.challenge_type}
@@ -104,7 +108,10 @@ def _challenge_answer(context: MfaContext, chosen: Authenticator) -> dict[str, s
 def _body() -> dict[str, Any]:
     if not request.is_json:
         return dict(request.form.items())
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        body = None
     if not isinstance(body, dict):
         raise InvalidRequestError("The body must be a JSON object.")
     return body

@@ -41,7 +41,10 @@ def show() -> Response:
     found = services()
     with auth0_session() as session:
         steps.require_user(session)
-        context = found.contexts.for_page(session, request.args.get("context"))
+        identifier = request.args.get("context")
+        if steps.passed_target(session, identifier) is not None:
+            return see_other(challenge_url(identifier))
+        context = found.contexts.for_page(session, identifier)
         context = found.challenges.listed(session, context)
         if not found.enrollment.methods(context):
             return see_other(challenge_url(context.id))
@@ -61,10 +64,11 @@ def start() -> Response:
         steps.require_user(session)
         method = request.form.get("method", "")
         form = ADDRESS_FORMS.get(method, EnrollForm).submitted(steps.binding(session))
+        if passed := steps.finished(session, form):
+            return passed
         context = steps.submitted_context(session, form)
         context = found.challenges.listed(session, context)
-        if not found.enrollment.is_fresh(session):
-            return see_other(_url(context))
+        found.enrollment.require_fresh(session, context)
         if method in ADDRESS_FORMS and not _address_fields(form):
             return see_other(_url(context, method=method))
         if form.errors:
@@ -180,8 +184,15 @@ def confirm_page(
         attempts_left=attempts_left,
         code_length=OTP_LENGTH if enrollment.method == "otp" else None,
         notice=notice,
+        target=steps.masked_address(context.address) if context.address else None,
+        again_url=_again_url(context, enrollment.method),
         choose_url=_url(context, choose=1),
     )
+
+
+def _again_url(context: MfaContext, method: str) -> str | None:
+    """Return where the number or address can be checked, and a new code asked for."""
+    return _url(context, choose=1, method=method) if method in ADDRESS_FORMS else None
 
 
 def _qr_code(uri: str | None) -> Markup | None:

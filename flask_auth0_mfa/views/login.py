@@ -16,6 +16,7 @@ from authlib.integrations.base_client import MismatchingStateError, OAuthError
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from authlib.oidc.core import CodeIDToken
 from flask import Flask, jsonify, request, url_for
 from flask import session as flask_session
 from joserfc.errors import JoseError
@@ -86,6 +87,13 @@ def build_oauth(
             "token_endpoint_auth_method": "client_secret_post" if has_secret else "none",
         },
     )
+
+
+class IdToken(CodeIDToken):  # type: ignore[misc]
+    """Authlib's check of an ID token, by the application's clock."""
+
+    def validate(self, now: int | None = None, leeway: int = 0) -> None:
+        super().validate(int(services().clock()) if now is None else now, leeway)
 
 
 def login() -> Response:
@@ -185,7 +193,7 @@ def _exchanged() -> dict[str, Any]:
     credentials = found.client.credentials()
     extra = {k: v for k, v in credentials.items() if k.startswith("client_assertion")}
     try:
-        token: dict[str, Any] = found.oauth.authorize_access_token(**extra)
+        token: dict[str, Any] = found.oauth.authorize_access_token(claims_cls=IdToken, **extra)
     except requests.RequestException as error:
         logger.warning("The code exchange with Auth0 failed: %s", type(error).__name__)
         raise Auth0UnavailableError() from None

@@ -31,10 +31,11 @@ def wait() -> Response:
     identifier = request.args.get("context")
     with auth0_session() as session:
         steps.require_user(session)
-        target = session.targets.get(identifier or "")
-        if target is not None and target.verified:
+        if steps.passed_target(session, identifier) is not None:
             return see_other(challenge_url(identifier))
-        context = services().contexts.for_page(session, identifier)
+        found = services()
+        context = found.contexts.for_page(session, identifier)
+        context = found.challenges.listed(session, context)
         if context.declined:
             return declined_page(session, context, MfaDeclinedError())
         if not context.waits_for_phone or context.enrollment is not None:
@@ -51,6 +52,7 @@ def poll() -> Response:
         if passed := steps.finished(session, form):
             return passed
         context = steps.submitted_context(session, form, maybe_spent=True)
+        context = found.challenges.listed(session, context)
         if context.declined:
             return declined_page(session, context, MfaDeclinedError())
         try:

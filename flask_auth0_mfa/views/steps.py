@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..errors import (
     Auth0UnavailableError,
     InvalidRequestError,
     LoginRequiredError,
+    MfaChallengeError,
     RateLimitedError,
 )
 from ..factors import is_out_of_band
@@ -82,8 +84,15 @@ def finished(session: Auth0Session, form: ContextForm) -> Response | None:
     """Return the way on if the check of this form was passed already, maybe in another tab."""
     require_ours(form)
     identifier = form.context.data or ""
-    target = session.targets.get(identifier)
-    return landing(identifier, target) if target is not None and target.verified else None
+    target = passed_target(session, identifier)
+    return landing(identifier, target) if target is not None else None
+
+
+def passed_target(session: Auth0Session, identifier: str | None) -> StepUpTarget | None:
+    """Return what a check was for, if that was reached already, maybe in another tab (UX-75)."""
+    target = session.targets.get(identifier or "")
+    is_met = target is not None and services().tokens.is_met(session, target)
+    return target if is_met else None
 
 
 # -- where it leads ----------------------------------------------------------------------------
@@ -110,7 +119,9 @@ def recovery_url(context_id: str, **values: Any) -> str:
 
 
 def failed_page(
-    session: Auth0Session, context: MfaContext, error: RateLimitedError | Auth0UnavailableError
+    session: Auth0Session,
+    context: MfaContext,
+    error: RateLimitedError | Auth0UnavailableError | MfaChallengeError,
 ) -> Response:
     """Return the page of a step that could not be done now; the check itself goes on."""
     if wants_json():
@@ -120,9 +131,11 @@ def failed_page(
     other = Action(gettext("Use another method"), choose_url(context) or "", primary=True)
     if isinstance(error, Auth0UnavailableError):
         actions = [Action(gettext("Try again"), challenge_url(context.id), primary=True)]
-    elif error.is_about_context:
+    elif isinstance(error, RateLimitedError) and error.is_about_context:
         actions = [again]
-    elif error.is_about_sending or not choose_url(context):
+    elif not choose_url(context) or (
+        isinstance(error, RateLimitedError) and error.is_about_sending
+    ):
         actions = [back]
     else:
         actions = [other]
@@ -149,7 +162,13 @@ def method_shown(
 
 def _masked(name: str) -> str:
     """Return a number or address as Auth0 masks it, its hidden beginning as three dots."""
-    return re.sub(r"^[X*]{2,}", "••• ", name)
+    return re.sub(r"^[X*]{2,}", "•••" if "@" in name else "••• ", name)
+
+
+def masked_address(address: str) -> str:
+    """Return a number or address that was just entered, masked like those of Auth0."""
+    local, at, host = address.partition("@")
+    return f"{local[:1]}•••@{host}" if at else f"••• {address[-4:]}"
 
 
 def resend_shown(session: Auth0Session, context: MfaContext, shown: Authenticator) -> Resend | None:
@@ -158,10 +177,14 @@ def resend_shown(session: Auth0Session, context: MfaContext, shown: Authenticato
         return None
     found = services()
     user_id = str((session.user or {}).get("sub"))
+    wait_seconds = 0
+    with suppress(Auth0UnavailableError):
+        # The page must be there even while nothing can be counted; the button then says so.
+        wait_seconds = found.limits.wait(found.limits.send_buckets(user_id, context.hash))
     return Resend(
         ResendForm.shown(binding(session), context.id, authenticator_id=shown.id, resend="1"),
         url_for(f"{BLUEPRINT}.start"),
-        found.limits.wait(found.limits.send_buckets(user_id, context.hash)),
+        wait_seconds,
     )
 
 

@@ -15,6 +15,7 @@ from ..errors import (
     Auth0MFAError,
     Auth0UnavailableError,
     InvalidRequestError,
+    MfaChallengeError,
     MfaCodeExpiredError,
     MfaDeclinedError,
     MfaNoAvailableFactorsError,
@@ -36,8 +37,8 @@ def challenge() -> Response:
     identifier = request.args.get("context")
     with auth0_session() as session:
         steps.require_user(session)
-        target = session.targets.get(identifier or "")
-        if target is not None and target.verified:
+        target = steps.passed_target(session, identifier)
+        if target is not None:
             return _already_verified(session, identifier or "", target)
         found = services()
         context = found.contexts.for_page(session, identifier)
@@ -60,7 +61,7 @@ def start() -> Response:
         sends = found.challenges.will_send(context, chosen, resend=resend)
         try:
             context = found.start_challenge(session, context, chosen, resend=resend)
-        except (RateLimitedError, Auth0UnavailableError) as error:
+        except (MfaChallengeError, RateLimitedError, Auth0UnavailableError) as error:
             return steps.failed_page(session, context, error)
     return see_other(challenge_url(context.id, sent=1 if sends else None))
 
@@ -76,6 +77,7 @@ def verify() -> Response:
         if passed := steps.finished(session, form):
             return passed
         context = steps.submitted_context(session, form, maybe_spent=True)
+        context = found.challenges.listed(session, context)
         if form.errors:
             return next_page(session, context, form=form, status=InvalidRequestError.status)
         proof = found.verification.proof_for_code(context, form.code.data or "")
@@ -128,7 +130,10 @@ def next_page(
     shown = None if is_choosing else found.challenges.shown(context)
     if shown is None or found.challenges.will_send(context, shown, resend=False):
         return _choice(session, context)
-    opened = found.challenges.open_one(context, shown)
+    if context.chosen != shown.id:
+        # The only method: remember it, so that its form is read as what it is.
+        context = found.challenges.start(session, context, shown)
+    opened = found.challenges.open_one(context, shown.id)
     if opened is not None and opened.binding_method != "prompt":
         return see_other(url_for(f"{BLUEPRINT}.wait", context=context.id))
     form = form or CodeForm.shown(steps.binding(session), context.id)
@@ -230,6 +235,8 @@ def _method(context: MfaContext) -> str:
     """Return the method whose code the page asks for."""
     if context.enrollment is not None:
         return context.enrollment.method
+    if context.chosen_method is not None:
+        return context.chosen_method
     shown = services().challenges.shown(context)
     return shown.method if shown is not None else "otp"
 

@@ -256,4 +256,3 @@ class Browser:
         """Return the id of the page load: another one for each page that has come."""
         tree = self.driver.execute_cdp_cmd("Page.getFrameTree", {})
         return str(tree["frameTree"]["frame"]["loaderId"])
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -39,7 +39,8 @@ def serve_bank(tenant_url: str, **config: Any) -> Iterator[str]:
     key = "a key for the browser tests, long enough"
     app = create_app({"AUTH0_DOMAIN": tenant_url, "SECRET_KEY": key, **config})
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, name="bank", daemon=True)
+    # The interval is how long the end of a test has to wait, in seconds.
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="bank", daemon=True)
     thread.start()
     try:
         yield f"http://localhost:{server.server_port}"
@@ -64,6 +65,24 @@ def chromiums(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
         yield get
 
 
+@pytest.fixture(scope="session")
+def visit(
+    chromiums: Callable[..., webdriver.Chrome], tenant_server: Any
+) -> Callable[..., AbstractContextManager[Browser]]:
+    """Return a context manager: somebody who has never been at a bank that has just opened."""
+
+    @contextmanager
+    def visitor(*, scripts: bool = True, **config: Any) -> Iterator[Browser]:
+        tenant_server.tenant.reset()
+        # A bank for each visit, so that no limit is used up yet.
+        with serve_bank(tenant_server.url, **config) as url:
+            browser = Browser(chromiums(scripts=scripts), url)
+            browser.forget()
+            yield browser
+
+    return visitor
+
+
 @pytest.fixture
 def scripts() -> bool:
     """Whether JavaScript is on; tests that should hold for both parametrize it."""
@@ -77,18 +96,12 @@ def bank_config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def bank(tenant: Tenant, tenant_server: Any, bank_config: dict[str, Any]) -> Iterator[str]:
-    """The bank's address: a new one for each test, so no limit is used up yet."""
-    with serve_bank(tenant_server.url, **bank_config) as url:
-        yield url
-
-
-@pytest.fixture
-def browser(chromiums: Callable[..., Any], scripts: bool, bank: str) -> Browser:
+def browser(
+    visit: Callable[..., Any], tenant: Tenant, scripts: bool, bank_config: dict[str, Any]
+) -> Iterator[Browser]:
     """Somebody who has never been at the bank."""
-    browser = Browser(chromiums(scripts=scripts), bank)
-    browser.forget()
-    return browser
+    with visit(scripts=scripts, **bank_config) as browser:
+        yield browser
 
 
 @pytest.fixture

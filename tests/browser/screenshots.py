@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from .browser import Browser
-from .conftest import serve_bank
 from .pages import PAGES
 
 #: By name: colours and width in CSS pixels.
@@ -23,15 +21,12 @@ LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "phone": ("light", 39
 @pytest.mark.browser
 @pytest.mark.parametrize("name", PAGES)
 def test_take(
-    name: str, chromiums: Callable[..., Any], tenant_server: Any, request: pytest.FixtureRequest
+    name: str, visit: Callable[..., Any], tenant_server: Any, request: pytest.FixtureRequest
 ) -> None:
     """Write ``NAME-light.png``, ``NAME-dark.png`` and ``NAME-phone.png``."""
     folder = Path(request.config.getoption("--into"))
     folder.mkdir(parents=True, exist_ok=True)
-    tenant_server.tenant.reset()
-    with serve_bank(tenant_server.url) as bank:
-        browser = Browser(chromiums(scripts=True), bank)
-        browser.forget()
+    with visit() as browser:
         PAGES[name](browser, tenant_server.tenant)
         for look, (scheme, width) in LOOKS.items():
             browser.prefer(scheme)

@@ -15,7 +15,6 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from .browser import Browser, Request
-from .conftest import serve_bank
 from .pages import PAGES
 
 pytestmark = pytest.mark.browser
@@ -59,13 +58,10 @@ class Seen:
 
 @pytest.fixture(scope="module", params=PAGES)
 def seen(
-    request: pytest.FixtureRequest, chromiums: Callable[..., Any], tenant_server: Any
+    request: pytest.FixtureRequest, visit: Callable[..., Any], tenant_server: Any
 ) -> Iterator[Seen]:
     """One page after the other, for all tests of this module."""
-    tenant_server.tenant.reset()
-    with serve_bank(tenant_server.url) as bank:
-        browser = Browser(chromiums(scripts=True), bank)
-        browser.forget()
+    with visit() as browser:
         PAGES[request.param](browser, tenant_server.tenant)
         yield Seen(browser, tenant_server.url, browser.requests(), browser.console_errors())
 
@@ -87,7 +83,9 @@ def test_accessible(seen: Seen, axe: str, scheme: str) -> None:
     seen.browser.prefer(scheme)
     seen.browser.evaluate(f"{axe}; null")
     found = json.loads(
-        seen.browser.evaluate(f"axe.run({json.dumps(RULES)}).then((found) => JSON.stringify(found))")
+        seen.browser.evaluate(
+            f"axe.run({json.dumps(RULES)}).then((found) => JSON.stringify(found))"
+        )
     )
     problems = [
         f"{violation['id']}: {node['html']}: {node['failureSummary']}"

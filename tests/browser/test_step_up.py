@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from flask_auth0_mfa.emulator import Tenant
 
 from .browser import Browser
 from .conftest import with_and_without_scripts
+from .pages import ANA, PAGES
 
-ANA = "ana@example.com"
 TARGET = "/transfer?payee=Ben+O%27Neil&note=a%20b&list=1&list=2"
+#: Six digits that stand alone; nothing else on the page has them.
+WRONG_CODE = re.compile(r"\b\d{6}\b")
 CODE_PAGE = "Enter the code from your authenticator app"
 
 pytestmark = pytest.mark.browser
@@ -48,7 +52,9 @@ def refused_page(code_page: Browser, wrong_code: str) -> Browser:
 
 def mfa_grants(tenant: Tenant) -> int:
     """Return how many codes Auth0 has accepted."""
-    return sum(1 for call in tenant.calls if "mfa" in (call.grant_type or "") and call.status == 200)
+    return sum(
+        1 for call in tenant.calls if "mfa" in (call.grant_type or "") and call.status == 200
+    )
 
 
 @with_and_without_scripts
@@ -125,36 +131,52 @@ class TestWholeWay:
         assert mfa_grants(tenant) == 1
 
 
+class TestWrongCodePage:
+    """The page after a code that Auth0 refused; one page for all of these tests."""
+
+    @pytest.fixture(scope="class", params=[True, False], ids=["scripts", "no scripts"])
+    def page(
+        self, request: pytest.FixtureRequest, visit: Callable[..., Any], tenant_server: Any
+    ) -> Iterator[Browser]:
+        """Ana after she has entered a wrong code."""
+        with visit(scripts=request.param) as browser:
+            PAGES["wrong-code"](browser, tenant_server.tenant)
+            yield browser
+
+    def test_says_what_to_do(self, page: Browser) -> None:
+        """The page says what is wrong, at the top and at the field."""
+        assert page.heading == CODE_PAGE
+        assert "There is a problem" in page.text
+        assert page.text.count("That code did not work. Wait for the next code") == 2
+
+    def test_says_how_many_tries_are_left(self, page: Browser) -> None:
+        """The page says how many tries are left."""
+        assert "You have 4 tries left." in page.text
+
+    def test_title_says_it_first(self, page: Browser) -> None:
+        """The title, which a screen reader reads first, begins with "Error:"."""
+        assert page.title.startswith("Error: ")
+
+    def test_focus_is_in_the_field(self, page: Browser) -> None:
+        """The next code can be typed at once."""
+        assert page.focused == "code"
+
+    def test_code_is_not_echoed(self, page: Browser) -> None:
+        """What was entered is in the field no more, and nowhere else on the page."""
+        assert page.field("code").get_property("value") == ""
+        assert WRONG_CODE.search(page.driver.page_source) is None
+
+
 @with_and_without_scripts
 class TestWrongCode:
-    """A code that Auth0 refuses."""
-
-    def test_says_what_to_do(self, refused_page: Browser) -> None:
-        """The page says what is wrong, at the top and at the field, and how many tries are left."""
-        assert refused_page.heading == CODE_PAGE
-        assert "There is a problem" in refused_page.text
-        assert refused_page.text.count("That code did not work. Wait for the next code") == 2
-        assert "You have 4 tries left." in refused_page.text
-
-    def test_title_says_it_first(self, refused_page: Browser) -> None:
-        """The title, which a screen reader reads first, begins with "Error:"."""
-        assert refused_page.title.startswith("Error: ")
-
-    def test_focus_is_in_the_field(self, refused_page: Browser) -> None:
-        """The next code can be typed at once."""
-        assert refused_page.focused == "code"
+    """What somebody does after a code that Auth0 refused."""
 
     def test_summary_leads_to_the_field(self, refused_page: Browser) -> None:
         """The link in the summary puts the focus into the field."""
-        refused_page.find("Cancel").send_keys(Keys.NULL)
+        refused_page.tab_to("Continue")
         refused_page.find("That code did not work").click()
         refused_page.keys("1")
         assert refused_page.field("code").get_property("value") == "1"
-
-    def test_code_is_not_echoed(self, refused_page: Browser, wrong_code: str) -> None:
-        """What was entered is not on the page any more."""
-        assert refused_page.field("code").get_property("value") == ""
-        assert wrong_code not in refused_page.driver.page_source
 
     def test_right_code_after_it(self, refused_page: Browser, right_code: str) -> None:
         """The right code still leads to the page that was asked for."""

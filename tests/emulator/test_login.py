@@ -55,6 +55,12 @@ def test_wrong_password(application: Application) -> None:
     assert application.password(page, ANA).is_redirect
 
 
+def test_unknown_user(application: Application) -> None:
+    """An unknown address is told the same as a wrong password."""
+    page = application.password(application.authorize(), "nobody@example.com")
+    assert "Wrong email or password." in page.text
+
+
 def test_declining(application: Application) -> None:
     """Cancel goes back to the application with ``access_denied``."""
     page = application.submit(application.authorize(), "/u/login", decision="cancel")
@@ -107,7 +113,7 @@ def test_session_ends(application: Application, tenant: Tenant) -> None:
     assert urlsplit(application.authorize().url).path == "/u/login"
 
 
-@pytest.mark.parametrize("prompt", ["login", "select_account"])
+@pytest.mark.parametrize("prompt", ["login", "select_account", "login consent"])
 def test_prompt_asks_again(application: Application, prompt: str) -> None:
     """``prompt`` ignores the session."""
     application.log_in(ANA)

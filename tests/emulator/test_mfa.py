@@ -405,6 +405,29 @@ def test_enroll_and_remove_with_an_access_token(application: Application, tenant
     assert [entry["type"] for entry in left] == ["otp"]
 
 
+def test_a_verified_address_stays() -> None:
+    """Ana's own address cannot be removed."""
+    with (
+        serve(Tenant(Configuration(remove_with_mfa_token=True))) as server,
+        Application(server.url) as application,
+    ):
+        mfa_token = application.step_up(ANA)
+        email = application.authenticator_id(mfa_token, "email")
+        answer = application.remove(mfa_token, email)
+        assert (answer.status_code, answer.json()["error"]) == (403, "access_denied")
+
+
+def test_enrolling_a_bad_address(application: Application) -> None:
+    """An e-mail address has to be one."""
+    answer = application.associate(
+        application.step_up(BEN),
+        authenticator_types=["oob"],
+        oob_channels=["email"],
+        email="nobody",
+    )
+    assert answer.json()["error"] == "invalid_request"
+
+
 def test_remove_with_an_mfa_token_where_allowed() -> None:
     """``remove_with_mfa_token`` makes the tenant as lenient as auth0-auth-js expects."""
     with (

@@ -75,8 +75,25 @@ def test_odd_bodies(server: RunningServer, path: str, body: bytes) -> None:
     assert answer.status_code in (400, 401)
 
 
-@pytest.mark.parametrize("field", ["client_id", "redirect_uri", "scope", "audience", "state"])
-@pytest.mark.parametrize("odd", ["ä", "\x00", "x" * 5_000, "http://[", "a b  c", "%", "'\"<>"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "client_id",
+        "redirect_uri",
+        "response_type",
+        "scope",
+        "audience",
+        "state",
+        "code_challenge",
+        "code_challenge_method",
+        "prompt",
+        "max_age",
+        "acr_values",
+    ],
+)
+@pytest.mark.parametrize(
+    "odd", ["ä", "\x00", "x" * 5_000, "http://[", "a b  c", "%", "'\"<>", "9" * 5_000]
+)
 def test_odd_authorization_requests(application: Application, field: str, odd: str) -> None:
     """Odd parameters lead to a page or to the callback."""
     answer = application.authorize(**{field: odd})
@@ -96,7 +113,9 @@ def test_odd_queries(application: Application, path: str, odd: str) -> None:
     assert answer.status_code in (400, 401)
 
 
-@pytest.mark.parametrize(("length", "status"), [("-1", 400), ("abc", 400), ("99999999", 413)])
+@pytest.mark.parametrize(
+    ("length", "status"), [("-1", 400), ("abc", 400), ("9" * 5_000, 400), ("99999999", 413)]
+)
 def test_odd_lengths(server: RunningServer, length: str, status: int) -> None:
     """A body of no or too great a length is refused before it is read."""
     answer = requests.post(

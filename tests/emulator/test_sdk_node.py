@@ -42,13 +42,13 @@ def unavailable(reason: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def script(request: pytest.FixtureRequest) -> Path:
+def script(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The script of the scenarios, beside the SDK from npm's registry, which is kept in a cache."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         unavailable("Node.js and npm are not installed")
-    assert request.config.cache
-    folder = request.config.cache.mkdir("auth0-auth-js")
+    cache = request.config.cache
+    folder = cache.mkdir("auth0-auth-js") if cache else tmp_path_factory.mktemp("auth0-auth-js")
     if installed_version(folder) != VERSION:
         options = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
         command = [str(npm), "install", *options, "--prefix", str(folder), f"{PACKAGE}@{VERSION}"]

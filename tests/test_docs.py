@@ -1,0 +1,364 @@
+"""The documentation: its snippets run, and its tables agree with the code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blinker import NamedSignal
+from flask import Flask
+from jinja2 import Environment, FileSystemLoader, meta, nodes
+
+import flask_auth0_mfa
+from flask_auth0_mfa import Auth0MFA, errors, signals
+from flask_auth0_mfa.config import KEYS, PREFIX
+
+from .conftest import SECRET_KEY
+from .observed import wrong_code
+from .snippets import Snippet, run, snippets
+from .visitor import Visitor
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PACKAGE = Path(flask_auth0_mfa.__file__).parent
+PAGES = [*sorted(DOCS.glob("*.rst")), ROOT / "README.md"]
+ANA = "ana@example.com"
+
+#: Snippets that are shown and not run. Change the number together with the marker.
+NOT_RUN = 0
+
+
+def read(page: str) -> str:
+    """Return the source of a page."""
+    return (DOCS / f"{page}.rst").read_text(encoding="utf-8")
+
+
+def all_snippets(language: str) -> list[Snippet]:
+    """Return the snippets of all pages in one language."""
+    return [one for page in PAGES for one in snippets(page) if one.language == language]
+
+
+def table_rows(page: str) -> list[list[str]]:
+    """Return the cells of every ``list-table`` of a page, header rows included."""
+    rows: list[list[str]] = []
+    for line in read(page).splitlines():
+        if match := re.match(r"   \* - ?(.*)", line):
+            rows.append([match[1]])
+        elif match := re.match(r"     - ?(.*)", line):
+            rows[-1].append(match[1])
+        elif line.startswith("       ") and rows:
+            rows[-1][-1] += f" {line.strip()}"
+    return rows
+
+
+def literals(cell: str) -> list[str]:
+    """Return what stands in double backquotes."""
+    return re.findall(r"``([^`]+)``", cell)
+
+
+# -- snippets ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def names(tenant, tenant_server, clock, monkeypatch, tmp_path) -> dict[str, Any]:
+    """What snippets find: the local tenant in the environment, and an application to add to."""
+    monkeypatch.setenv("FLASK_SECRET_KEY", SECRET_KEY)
+    monkeypatch.setenv("AUTH0_DOMAIN", tenant_server.url)
+    monkeypatch.setenv("AUTH0_CLIENT_ID", "demo-client")
+    monkeypatch.setenv("AUTH0_CLIENT_SECRET", "demo-secret")
+
+    app = Flask("shop")
+    app.config.from_prefixed_env()
+    Auth0MFA(app, clock=clock)
+    return {
+        "__name__": "shop",
+        "app": app,
+        "clock": clock,
+        "directory": str(tmp_path),
+        "tenant": tenant,
+        "Visitor": Visitor,
+        "wrong_code": wrong_code,
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_snippets_run(page, names):
+    """The Python of a page, taken in order, runs and does what the page says."""
+    run(page, names)
+
+
+def test_every_snippet_that_is_not_run_is_counted():
+    """A snippet is left out only with a reason in the page, and the number is known here."""
+    left_out = [f"{s.page}:{s.line} {s.not_run}" for s in all_snippets("python") if s.not_run]
+    assert len(left_out) == NOT_RUN, left_out
+
+
+def test_snippets_are_found():
+    """The reader of the pages finds as many snippets as they have."""
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    shown = len(re.findall(r"^ *\.\. (?:code-block:: python|check:)$|^```python$", text, re.M))
+    assert len(all_snippets("python")) == shown
+
+
+@pytest.mark.parametrize("snippet", all_snippets("json"), ids=lambda s: f"{s.page}:{s.line}")
+def test_json_is_json(snippet):
+    """What is shown as JSON can be parsed."""
+    assert json.loads(snippet.code)
+
+
+# -- tables ------------------------------------------------------------------------------------
+
+
+def test_configuration_names_every_key():
+    """The reference has each key with its default, and no other."""
+    found = re.findall(
+        r"^\.\. confval:: (\w+)\n   :type: .+\n   :default: (.+)$", read("configuration"), re.M
+    )
+    documented = dict(found)
+    assert len(found) == len(documented)
+    expected = {PREFIX + name.upper(): default_text(key) for name, key in KEYS.items()}
+    assert {name: plain_default(text) for name, text in documented.items()} == expected
+
+
+def plain_default(text: str) -> object:
+    """Return the default that a page shows as a value; a word stands for itself."""
+    return ast.literal_eval(text.strip("`")) if text.startswith("``") else text
+
+
+def default_text(key: Any) -> object:
+    """Return what the page must show for a key."""
+    if key.required:
+        return "required"
+    return "none" if key.default is None else key.default
+
+
+def subclasses(error: type[errors.Auth0MFAError]) -> set[type[errors.Auth0MFAError]]:
+    """Return all classes below one."""
+    below = set(error.__subclasses__())
+    return below.union(*(subclasses(one) for one in below)) if below else below
+
+
+def test_errors_names_every_class():
+    """The table has each class that is raised, with its code and its status."""
+    documented = {
+        literals(row[0])[0]: (literals(row[1])[0], int(row[2]))
+        for row in table_rows("errors")
+        if literals(row[0])
+    }
+    bases = {errors.MfaTokenError, errors.MfaCallError}
+    assert documented == {
+        error.__name__: (error.error, error.status)
+        for error in subclasses(errors.Auth0MFAError) - bases
+        if error.__module__ == errors.__name__
+    }
+
+
+def test_signals_names_every_signal_and_argument(app, tenant):
+    """The table has each signal, with the arguments that it is really sent with."""
+    documented = {
+        literals(row[0])[0]: set(literals(row[1]))
+        for row in table_rows("signals")
+        if literals(row[0])
+    }
+    sent = {name for name, value in vars(signals).items() if isinstance(value, NamedSignal)}
+    assert set(documented) == sent
+    seen: dict[str, set[str]] = {}
+    receivers = []
+    for name in documented:
+
+        def receive(sender: Any, _name: str = name, **arguments: Any) -> None:
+            seen[_name] = set(arguments)
+
+        getattr(signals, name).connect(receive, app)
+        receivers.append(receive)
+    everything_happens(app, tenant)
+    assert seen == documented
+
+
+def everything_happens(app: Flask, tenant: Any) -> None:
+    """Make Ana meet each event once."""
+    ana = Visitor(app)
+    ana.log_in(ANA)
+    ana.get("/token?audience=https://accounts.example.com")
+    page = ana.challenge_page("/transfer", "Text message")
+    ana.press(page, "Send a new code")
+    ana.press(page, "code", code="000000")
+    ana.press(page, "code", code=tenant.last_message(ANA).code)
+    ana.get("/auth/logout")
+
+
+def test_routes_are_all_there(app):
+    """The list of routes in the page on step-up is that of the application."""
+    listed = {
+        tuple(literals(row[0])[0].split())
+        for row in table_rows("stepup")
+        if literals(row[0]) and "/auth/" in literals(row[0])[0]
+    }
+    # The address of a form leads back to the challenge page; the text below the table says so.
+    back = {("GET", f"/auth/mfa/{name}") for name in ("verify", "restart", "poll")}
+    assert (
+        listed
+        == {
+            (method, rule.rule)
+            for rule in app.url_map.iter_rules()
+            if rule.endpoint.startswith("auth0_mfa.") and not rule.endpoint.endswith(".static")
+            for method in rule.methods - {"HEAD", "OPTIONS"}
+        }
+        - back
+    )
+
+
+def test_api_names_everything_public():
+    """The reference has each name that the package exports."""
+    documented = set(re.findall(r"^\.\. (?:auto)?\w+:: ([\w]+)", read("api"), re.M))
+    assert set(flask_auth0_mfa.__all__) <= documented
+
+
+# -- customizing -------------------------------------------------------------------------------
+
+TEMPLATES = PACKAGE / "templates" / "auth0_mfa"
+COMMON = {
+    "_",
+    "account",
+    "cancel_url",
+    "dir",
+    "help_url",
+    "lang",
+    "logout_url",
+    "ngettext",
+    "service_name",
+    "url_for",
+}
+
+
+def parsed(template: str) -> nodes.Template:
+    """Return the syntax tree of a template."""
+    return Environment(autoescape=True).parse((TEMPLATES / template).read_text(encoding="utf-8"))
+
+
+def variables(template: str) -> set[str]:
+    """Return what a template takes, without what it sets itself."""
+    tree = parsed(template)
+    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+    own |= {macro.name for macro in tree.find_all(nodes.Macro)}
+    own |= {one.target for one in tree.find_all(nodes.Import)}
+    return meta.find_undeclared_variables(tree) - own
+
+
+def test_context_variables():
+    """The table has each page with the variables that it takes: they are what others rely on."""
+    documented = {
+        literals(row[0])[0]: set(literals(row[1])) - {"address", "confirm"}
+        for row in table_rows("customizing")
+        if literals(row[0]) and literals(row[0])[0].endswith(".html")
+    }
+    states = {"info", "success", "warning", "error"}
+    documented["message.html"] -= states
+    pages = {path.name for path in TEMPLATES.glob("[a-z]*.html")} - {"base.html", "layout.html"}
+    assert {page: variables(page) - COMMON for page in pages} == documented
+    assert variables("layout.html") <= COMMON
+
+
+def test_blocks():
+    """The table has each block of the layout."""
+    shown = re.search(r"\* - Block\n(.*?)\n\n\S", read("customizing"), re.S)
+    documented = {literals(line)[0] for line in shown[1].splitlines() if line.startswith("   * -")}
+    assert documented == {block.name for block in parsed("layout.html").find_all(nodes.Block)}
+
+
+def test_css_properties():
+    """The table has each property of the stylesheet."""
+    css = (PACKAGE / "static" / "auth0_mfa.css").read_text(encoding="utf-8")
+    rows = [cell for row in table_rows("customizing") for cell in literals(row[0])]
+    assert {cell for cell in rows if cell.startswith("--")} == set(
+        re.findall(r"^ +(--auth0-mfa-[a-z-]+):", css, re.M)
+    )
+
+
+def test_templates_of_the_page_can_be_used(make_app, tmp_path, tenant):
+    """The templates that the page shows work, put where it says."""
+    app = make_app()
+    for one in snippets(DOCS / "customizing.rst"):
+        if one.language == "html+jinja":
+            target = tmp_path / one.caption
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(one.code, encoding="utf-8")
+    app.jinja_loader = FileSystemLoader(tmp_path / "templates")
+    ana = Visitor(app)
+    ana.log_in(ANA)
+    page = ana.challenge_page("/transfer", "Approve on your phone")
+    assert "second-check.css" in page.html
+    tenant.reject()
+    assert ana.press(page, "I have approved it").heading == "You said no on your phone"
+
+
+# -- security ----------------------------------------------------------------------------------
+
+
+def names_of(path: Path) -> set[str]:
+    """Return the names of the tests in a file, as pytest writes them after the path."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            inside = (one for one in node.body if isinstance(one, ast.FunctionDef))
+            found |= {f"{node.name}::{one.name}" for one in inside}
+    return {name for name in found if name.rpartition("::")[2].startswith("test_")}
+
+
+def proofs() -> list[tuple[str, str]]:
+    """Return item and test of every row of the threat matrix."""
+    return [
+        (literals(row[0])[0], proof)
+        for row in table_rows("security")
+        if literals(row[0])
+        for proof in literals(row[-1])
+    ]
+
+
+@pytest.mark.parametrize(("item", "proof"), proofs())
+def test_proof_exists(item, proof):
+    """Each test that the threat matrix names is there."""
+    file, _, name = proof.partition("::")
+    assert name in names_of(ROOT / "tests" / file), f"{item} names {proof}"
+
+
+def test_every_row_has_a_proof():
+    """A row of the matrix without a test is a promise, and belongs into the other section."""
+    rows = [literals(row[0])[0] for row in table_rows("security") if literals(row[0])]
+    assert rows
+    assert set(rows) == {item for item, _ in proofs()}
+
+
+def test_every_item_is_accounted_for():
+    """Each item of the checklist is proved, built without proof, or missing: none is left out."""
+    named = {int(one) for one in re.findall(r"SEC-(\d\d)", read("security"))}
+    gaps = {*range(23, 30), *range(48, 50), *range(68, 70)}
+    assert set(range(1, 77)) - gaps <= named
+
+
+# -- what the pages say of other files ---------------------------------------------------------
+
+
+def test_architecture_names_every_module():
+    """The table of modules is that of the package."""
+    documented = {
+        name.rstrip("/")
+        for row in table_rows("architecture")
+        if len(row) == 3
+        for name in literals(row[0])
+    }
+    modules = {path.stem for path in PACKAGE.glob("[a-z]*.py")}
+    assert documented == modules | {"flows", "views"}
+
+
+def test_docstrings_of_the_api():
+    """Everything that the package exports says what it does."""
+    exported = (getattr(flask_auth0_mfa, name) for name in flask_auth0_mfa.__all__)
+    assert all(inspect.getdoc(one) for one in exported)
