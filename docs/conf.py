@@ -38,6 +38,8 @@ nitpick_ignore_regex = [
 ]
 
 html_theme = "flask"
+html_static_path = ["_static"]
+html_css_files = ["docs.css"]
 html_title = "flask_auth0_mfa"
 html_show_sourcelink = False
 html_sidebars = {"**": ["localtoc.html", "relations.html", "searchbox.html"]}

@@ -84,10 +84,9 @@ if not TYPE_CHECKING:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from . import decorators, errors, extension, models
 
-        for module in (extension, decorators, errors, models):
-            if name in vars(module):
-                return globals().setdefault(name, vars(module)[name])
-        raise AssertionError(f"{name} is in __all__, but in no module")
+        found = vars(models) | vars(errors) | vars(decorators) | vars(extension)
+        globals()[name] = found[name]
+        return found[name]
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -21,6 +21,7 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from .config import Settings
 from .errors import Auth0MfaRequired, Auth0ResponseError, Auth0UnavailableError
@@ -103,7 +104,11 @@ class Auth0Client:
 
     def jwks(self) -> dict[str, Any]:
         """Return the tenant's public keys (``GET /.well-known/jwks.json``)."""
-        answer = self._call("GET", "/.well-known/jwks.json")
+        try:
+            answer = self._call("GET", "/.well-known/jwks.json")
+        except Auth0ResponseError as error:
+            # No error of this endpoint is documented but its rate limit.
+            raise Auth0UnavailableError(retry_after=error.retry_after) from None
         if not isinstance(answer, dict):
             raise Auth0UnavailableError()
         return answer
@@ -239,7 +244,7 @@ class Auth0Client:
             )
             with response:
                 content = _read(response, deadline=started + TOTAL_TIMEOUT)
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError) as error:
             # The class name alone: the text of these errors can carry addresses and headers.
             logger.warning("Auth0 %s %s failed: %s", method, path, type(error).__name__)
             raise Auth0UnavailableError() from None

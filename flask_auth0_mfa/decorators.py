@@ -134,8 +134,9 @@ def _guarded(view: View, guard: Guard, wanted: StepUpRequest | None) -> View:
 def _refusal(guard: Guard) -> Response | None:
     """Return the answer that keeps this request out, or ``None`` to let it in."""
     if request.method == "OPTIONS":
-        # A browser asks with OPTIONS whether it may ask, and sends no cookies with it.
-        return None
+        # A browser asks with OPTIONS whether it may ask, and sends no cookies with it. It gets the
+        # methods; a view that takes OPTIONS itself would otherwise be open to everybody.
+        return current_app.make_default_options_response()
     after_this_request(set_no_store)
     try:
         guard()

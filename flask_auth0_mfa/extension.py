@@ -175,7 +175,7 @@ class Auth0MFA:
         Called again, it returns the challenge that is open; once the pause after a message is over
         (``AUTH0_MFA_SEND_CONTEXT_LIMIT``), it sends a new one.
 
-        :param authenticator_id: one of :meth:`get_authenticators`; else the strongest one of
+        :param authenticator_id: one of :meth:`get_authenticators`; else the strongest is taken.
         :param challenge_type: ``otp`` or ``oob``.
         """
         found = services()

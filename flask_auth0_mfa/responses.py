@@ -78,10 +78,7 @@ def return_to_page() -> str:
 
 def error_response(error: Auth0MFAError) -> WerkzeugResponse:
     """Return the answer to an error: JSON, a redirect that mends it, or a page."""
-    response = json_error(error) if wants_json() else _html_error(error)
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
+    return json_error(error) if wants_json() else _html_error(error)
 
 
 def json_error(error: Auth0MFAError) -> Response:
@@ -93,6 +90,8 @@ def json_error(error: Auth0MFAError) -> Response:
         body["login_url"] = url_for(f"{BLUEPRINT}.login", ticket=error.ticket)
     response = jsonify(body)
     response.status_code = error.status
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
     return set_no_store(response)
 
 

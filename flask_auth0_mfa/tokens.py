@@ -48,13 +48,14 @@ class SigningKeys:
         self._lock = threading.Lock()
         self._keys: KeySet | None = None
         self._fetched_at = 0.0
+        self._asked_at = 0.0
 
     def current(self) -> KeySet:
         """Return the keys, fetching them when there are none or they are old."""
         with self._lock:
             if self._keys is None:
                 self._renew()
-            elif not self._is_younger_than(KEYS_TTL):
+            elif self._is_over(self._fetched_at, KEYS_TTL) and self._may_ask():
                 # Old keys are better than none while the tenant cannot be reached.
                 with suppress(Auth0UnavailableError, InvalidTokenError):
                     self._renew()
@@ -63,15 +64,20 @@ class SigningKeys:
     def renewed(self) -> KeySet:
         """Return the keys after a look for new ones, at most one every few seconds."""
         with self._lock:
-            if not self._is_younger_than(KEYS_PAUSE):
+            if self._may_ask():
                 self._renew()
             return self._known()
 
-    def _is_younger_than(self, seconds: int) -> bool:
-        # A clock that went back counts as old.
-        return 0 <= self._clock() - self._fetched_at < seconds
+    def _may_ask(self) -> bool:
+        # Also after a failure: forged tokens must not make a call each while the tenant is down.
+        return self._is_over(self._asked_at, KEYS_PAUSE)
+
+    def _is_over(self, since: float, seconds: int) -> bool:
+        # A clock that went back counts as over.
+        return not 0 <= self._clock() - since < seconds
 
     def _renew(self) -> None:
+        self._asked_at = self._clock()
         try:
             self._keys = KeySet.import_key_set(self._fetch())  # type: ignore[arg-type]  # checked by it
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):

@@ -12,7 +12,7 @@ import pytest
 from tools.system_programs import NEEDS, skip_reason
 
 #: Tests without any of these markers run before all others.
-SLOWEST_LAST = ("slow", "sdk", "redis", "browser")
+SLOWEST_LAST = ("slow", "redis", "sdk", "node", "browser")
 SKIPPED = pytest.StashKey[list[str]]()
 
 

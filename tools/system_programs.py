@@ -23,7 +23,9 @@ class Need(NamedTuple):
 
 
 NEEDS = {
+    "node": Need(("node", "npm"), ("nodejs", "npm")),
     "redis": Need(("redis-server",), ("redis-server",)),
+    "sdk": Need(("node", "npm"), ("nodejs", "npm")),
     "browser": Need(("chromium", "chromedriver"), ("chromium", "chromium-driver")),
 }
 OLDEST_PYTHON = (3, 10)

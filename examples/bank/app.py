@@ -29,6 +29,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     # A random key ends every session at a restart and only works for a single process. That is
     # right for a demo; a real application sets SECRET_KEY.
     app.config["SECRET_KEY"] = os.environ.get("SECRET_KEY") or secrets.token_hex(32)
+    # Limits on guesses are counted here. With several processes this has to be redis://...
+    app.config["AUTH0_STATE_URI"] = os.environ.get("AUTH0_STATE_URI") or "memory://"
     if "AUTH0_DOMAIN" not in os.environ:
         app.config.from_mapping(LOCAL_TENANT)
     app.config.from_mapping(config)

@@ -92,7 +92,11 @@ class CodeGrant(Auth0Grant, AuthorizationCodeGrant):
     def query_authorization_code(self, code: str, client: Client) -> Grant:
         """Return the grant of a code of this client, or raise 403 ``invalid_grant``."""
         grant = self.tenant.grants.get(code)
-        if grant is None or grant.flow.client.client_id != client.client_id:
+        if (
+            grant is None
+            or grant.flow.client.client_id != client.client_id
+            or grant.flow.user.deleted
+        ):
             raise Refused(403, "invalid_grant", "Invalid authorization code")
         return grant
 

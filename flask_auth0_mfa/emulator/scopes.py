@@ -24,7 +24,9 @@ def resolved_at_refresh(
     An audience in no policy falls back to the original one, and a scope outside the policy is
     dropped, both without a word.
     """
-    policies = family.client.refresh_token.policies
+    # As the client is set up now, which may have changed since the login.
+    client = tenant.client(family.client.client_id) or family.client
+    policies = client.refresh_token.policies
     api = family.api
     if audience in policies:
         api = tenant.api(audience) or family.api

@@ -43,7 +43,7 @@ def transaction_of(tenant: Tenant, mfa_token: str, client: Client | None = None)
     ``invalid_request`` (issued to another client).
     """
     transaction = tenant.transactions.get(_key_of(tenant, mfa_token))
-    if transaction is None:
+    if transaction is None or transaction.flow.user.deleted:
         raise _malformed()
     if client is not None and transaction.flow.client.client_id != client.client_id:
         raise invalid_request("mfa_token not issued to this client")

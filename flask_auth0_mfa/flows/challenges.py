@@ -85,12 +85,13 @@ class ChallengeFlow:
         """
         if authenticator_id is not None:
             for one in context.usable:
-                if one.id == authenticator_id:
+                fits = challenge_type is None or _challenge_type(one) in challenge_type.split()
+                if one.id == authenticator_id and fits:
                     return one
             raise InvalidRequestError("This method cannot be used here. Choose one from the list.")
         wanted = (challenge_type or "otp oob").split()
         for one in context.usable:
-            if ("oob" if is_out_of_band(one.method) else one.method) in wanted:
+            if _challenge_type(one) in wanted:
                 return one
         raise MfaNoAvailableFactorsError()
 
@@ -147,3 +148,7 @@ class ChallengeFlow:
         if context.chosen is not None:
             return next((one for one in usable if one.id == context.chosen), None)
         return usable[0] if len(usable) == 1 else None
+
+
+def _challenge_type(authenticator: Authenticator) -> str:
+    return "oob" if is_out_of_band(authenticator.method) else authenticator.method

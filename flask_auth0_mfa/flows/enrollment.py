@@ -26,6 +26,9 @@ from .parts import Parts
 ENROLLABLE = ("otp", "push", "sms", "voice", "email")
 #: A login this recent is fresh, in seconds.
 FRESH_LOGIN = 300
+#: The login is asked to be younger by this, so that what it brings is fresh enough (seconds): the
+#: callback accepts it a minute later, and would otherwise lead in circles.
+LOGIN_MARGIN = 60
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class EnrollmentFlow:
 
     def fresh_login_ticket(self, session: Auth0Session, context: MfaContext) -> str:
         """Return the parameter of the login that must come first."""
-        request = replace(context.request, max_age=FRESH_LOGIN)
+        request = replace(context.request, max_age=FRESH_LOGIN - LOGIN_MARGIN)
         return self.contexts.login_ticket(session, request, step_up=False)
 
     def require_allowed(self, context: MfaContext, method: str) -> None:

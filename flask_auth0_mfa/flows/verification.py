@@ -15,6 +15,7 @@ from ..errors import (
     Auth0ResponseError,
     InsufficientScopeError,
     InvalidRequestError,
+    MfaCodeExpiredError,
     MfaVerifyPendingError,
     StepUpUnavailableError,
     verify_error,
@@ -54,6 +55,8 @@ class VerificationFlow:
         if method == "recovery-code":
             return Proof(recovery_code=code)
         challenge = self.challenges.open_one(context, context.chosen)
+        if challenge is None and context.challenge is not None:
+            raise MfaCodeExpiredError()
         if challenge is None:
             raise InvalidRequestError("No code was sent. Ask for a new one.")
         return Proof(oob_code=challenge.oob_code, binding_code=code)

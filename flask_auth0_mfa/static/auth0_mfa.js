@@ -74,7 +74,7 @@
       stopped = true;
       if (answer.ok) announce(form.dataset.approved);
       const to = await answer.json().catch(() => ({}));
-      /* To the target, the next check, or login: out of the history, and never off the site. */
+      /* To the target, the next check, or login; never off the site. */
       const path = to.redirect_to || to.challenge_url || to.login_url;
       if (!path || new URL(path, location).origin !== location.origin) return location.reload();
       return location.replace(path);

@@ -1,4 +1,4 @@
-'''Tests of a guarded application against a local Auth0 tenant, in one process and without a socket.
+"""Tests of a guarded application against a local Auth0 tenant, in one process and without a socket.
 
 With the extra ``emulator`` installed (``pip install "flask-auth0-mfa[emulator]"``) pytest finds the
 fixtures by itself. They cost a run that does not use them nothing.
@@ -64,4 +64,13 @@ that would have timed out does). ``auth0_tenant.calls`` lists what the tenant wa
         assert auth0_client.step_up("/transfer").status_code == 503
 
 Without pytest, :class:`~.tenant.InProcessTenant` can be made by hand.
-'''
+"""
+
+from __future__ import annotations
+
+#: ``AUTH0_*`` settings of an application that is made for tests; the name is looked up nowhere.
+CONFIG = {
+    "AUTH0_DOMAIN": "tenant.test",
+    "AUTH0_CLIENT_ID": "demo-client",
+    "AUTH0_CLIENT_SECRET": "demo-secret",
+}

@@ -14,6 +14,10 @@ class Form:
     fields: dict[str, str] = field(default_factory=dict)
     buttons: list[tuple[str, str]] = field(default_factory=list)
 
+    def has_button(self, name: str) -> bool:
+        """Tell whether the form has a button of that name."""
+        return any(button == name for button, _ in self.buttons)
+
     def filled(self, **values: str) -> Form:
         """Return the form with these values filled in."""
         return Form(self.action, self.fields | values)

@@ -64,7 +64,7 @@ def _environ(request: requests.PreparedRequest) -> WSGIEnvironment:
         query_string=url.query,
         base_url=f"{url.scheme}://{url.netloc}",
         method=request.method or "GET",
-        headers=dict(request.headers),
+        headers=list(request.headers.items()),
         data=body.encode() if isinstance(body, str) else body,
     )
     return builder.get_environ()

@@ -194,7 +194,8 @@ def _exchanged() -> dict[str, Any]:
     extra = {k: v for k, v in credentials.items() if k.startswith("client_assertion")}
     try:
         token: dict[str, Any] = found.oauth.authorize_access_token(claims_cls=IdToken, **extra)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:
+        # Authlib raises ValueError for an answer that is no JSON object.
         logger.warning("The code exchange with Auth0 failed: %s", type(error).__name__)
         raise Auth0UnavailableError() from None
     return token

@@ -80,8 +80,8 @@ def verify() -> Response:
         context = found.challenges.listed(session, context)
         if form.errors:
             return next_page(session, context, form=form, status=InvalidRequestError.status)
-        proof = found.verification.proof_for_code(context, form.code.data or "")
         try:
+            proof = found.verification.proof_for_code(context, form.code.data or "")
             found.verify(session, context, proof)
         except MfaDeclinedError as error:
             return push.declined_page(session, context, error)
@@ -128,9 +128,12 @@ def next_page(
     if not context.usable:
         return _without_methods(session, context)
     shown = None if is_choosing else found.challenges.shown(context)
-    if shown is None or found.challenges.will_send(context, shown, resend=False):
+    if shown is None:
         return _choice(session, context)
-    if context.chosen != shown.id:
+    needs_button = found.challenges.will_send(context, shown, resend=False)
+    if form is None and needs_button:
+        return _choice(session, context)
+    if context.chosen_method != shown.method and not needs_button:
         # The only method: remember it, so that its form is read as what it is.
         context = found.challenges.start(session, context, shown)
     opened = found.challenges.open_one(context, shown.id)

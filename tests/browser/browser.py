@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,14 +51,14 @@ class Request:
 def chromium(profile: Path, *, scripts: bool) -> Iterator[webdriver.Chrome]:
     """Run a headless Chromium with a profile of its own, for the length of the block."""
     options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
+    options.binary_location = shutil.which("chromium") or ""
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     if not scripts:
         blocked = {"profile.managed_default_content_settings.javascript": 2}
         options.add_experimental_option("prefs", blocked)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:
         yield driver
     finally:
@@ -134,6 +135,10 @@ class Browser:
         """Press keys, wherever the focus is."""
         ActionChains(self.driver).send_keys(*keys).perform()
 
+    def await_focus(self, name: str) -> None:
+        """Wait until a field has the focus: a page gives it with the first picture it draws."""
+        WebDriverWait(self.driver, TIMEOUT, 0.02).until(lambda _: self.focused == name)
+
     def shortcuts(self, *letters: str) -> None:
         """Press each letter together with Ctrl."""
         chain = ActionChains(self.driver).key_down(Keys.CONTROL)
@@ -190,11 +195,16 @@ class Browser:
         """Show the page on a screen of that size, in CSS pixels."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        # As on a phone: they take no room.
+        self.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
 
-    def prefer(self, scheme: str) -> None:
-        """Ask for ``light`` or ``dark`` colours."""
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    def prefer(self, **features: str) -> None:
+        """Set what the user prefers: ``color_scheme="dark"``, ``reduced_motion="reduce"``."""
+        wanted = [
+            {"name": f"prefers-{name.replace('_', '-')}", "value": value}
+            for name, value in features.items()
+        ]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wanted})
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of a JavaScript expression, which may be a promise.
@@ -241,7 +251,7 @@ class Browser:
         self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         self.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
         self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        self.prefer("")
+        self.prefer()
         self.driver.get("about:blank")
         self.driver.get_log("browser")
         self._events()

@@ -29,7 +29,7 @@ def test_take(
     with visit() as browser:
         PAGES[name](browser, tenant_server.tenant)
         for look, (scheme, width) in LOOKS.items():
-            browser.prefer(scheme)
+            browser.prefer(color_scheme=scheme)
             browser.resize(width)
             picture = browser.driver.execute_cdp_cmd(
                 "Page.captureScreenshot", {"captureBeyondViewport": True}

@@ -19,6 +19,8 @@ from .pages import ANA, PAGES
 TARGET = "/transfer?payee=Ben+O%27Neil&note=a%20b&list=1&list=2"
 #: Six digits that stand alone; nothing else on the page has them.
 WRONG_CODE = re.compile(r"\b\d{6}\b")
+#: What a page hears when its tab is looked at again.
+COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
 CODE_PAGE = "Enter the code from your authenticator app"
 
 pytestmark = pytest.mark.browser
@@ -37,10 +39,11 @@ def wrong_code(right_code: str) -> str:
 
 
 @pytest.fixture
-def code_page(ana: Browser) -> Browser:
+def code_page(browser: Browser) -> Browser:
     """Ana on the page that asks for the code of her app, on her way to ``TARGET``."""
-    ana.choose("Authenticator app", TARGET)
-    return ana
+    browser.log_in(ANA, TARGET)
+    browser.press("Authenticator app")
+    return browser
 
 
 @pytest.fixture
@@ -48,6 +51,16 @@ def refused_page(code_page: Browser, wrong_code: str) -> Browser:
     """Ana after she has entered a wrong code."""
     code_page.enter(wrong_code)
     return code_page
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["scripts", "no scripts"])
+def wrong_code_page(
+    request: pytest.FixtureRequest, visit: Callable[..., Any], tenant_server: Any
+) -> Iterator[Browser]:
+    """Ana after she has entered a wrong code, for all tests that only look at the page."""
+    with visit(scripts=request.param) as browser:
+        PAGES["wrong-code"](browser, tenant_server.tenant)
+        yield browser
 
 
 def mfa_grants(tenant: Tenant) -> int:
@@ -105,6 +118,7 @@ class TestWholeWay:
         ana.tab_to("Authenticator app")
         with ana.next_page():
             ana.keys(Keys.ENTER)
+        ana.await_focus("code")
         with ana.next_page():
             ana.keys(right_code, Keys.ENTER)
         assert ana.address == TARGET
@@ -112,6 +126,7 @@ class TestWholeWay:
     def test_pasted_code(self, code_page: Browser, right_code: str) -> None:
         """A code pasted as "123 456" arrives whole and is accepted."""
         pasted = f"{right_code[:3]} {right_code[3:]}"
+        code_page.await_focus("code")
         code_page.keys(pasted)
         code_page.shortcuts("a", "x")
         assert code_page.field("code").get_property("value") == ""
@@ -134,37 +149,28 @@ class TestWholeWay:
 class TestWrongCodePage:
     """The page after a code that Auth0 refused; one page for all of these tests."""
 
-    @pytest.fixture(scope="class", params=[True, False], ids=["scripts", "no scripts"])
-    def page(
-        self, request: pytest.FixtureRequest, visit: Callable[..., Any], tenant_server: Any
-    ) -> Iterator[Browser]:
-        """Ana after she has entered a wrong code."""
-        with visit(scripts=request.param) as browser:
-            PAGES["wrong-code"](browser, tenant_server.tenant)
-            yield browser
-
-    def test_says_what_to_do(self, page: Browser) -> None:
+    def test_says_what_to_do(self, wrong_code_page: Browser) -> None:
         """The page says what is wrong, at the top and at the field."""
-        assert page.heading == CODE_PAGE
-        assert "There is a problem" in page.text
-        assert page.text.count("That code did not work. Wait for the next code") == 2
+        assert wrong_code_page.heading == CODE_PAGE
+        assert "There is a problem" in wrong_code_page.text
+        assert wrong_code_page.text.count("That code did not work. Wait for the next code") == 2
 
-    def test_says_how_many_tries_are_left(self, page: Browser) -> None:
+    def test_says_how_many_tries_are_left(self, wrong_code_page: Browser) -> None:
         """The page says how many tries are left."""
-        assert "You have 4 tries left." in page.text
+        assert "You have 4 tries left." in wrong_code_page.text
 
-    def test_title_says_it_first(self, page: Browser) -> None:
+    def test_title_says_it_first(self, wrong_code_page: Browser) -> None:
         """The title, which a screen reader reads first, begins with "Error:"."""
-        assert page.title.startswith("Error: ")
+        assert wrong_code_page.title.startswith("Error: ")
 
-    def test_focus_is_in_the_field(self, page: Browser) -> None:
+    def test_focus_is_in_the_field(self, wrong_code_page: Browser) -> None:
         """The next code can be typed at once."""
-        assert page.focused == "code"
+        wrong_code_page.await_focus("code")
 
-    def test_code_is_not_echoed(self, page: Browser) -> None:
-        """What was entered is in the field no more, and nowhere else on the page."""
-        assert page.field("code").get_property("value") == ""
-        assert WRONG_CODE.search(page.driver.page_source) is None
+    def test_code_is_not_echoed(self, wrong_code_page: Browser) -> None:
+        """What was entered is in the field no more, and nowhere else on the wrong_code_page."""
+        assert wrong_code_page.field("code").get_property("value") == ""
+        assert WRONG_CODE.search(wrong_code_page.driver.page_source) is None
 
 
 @with_and_without_scripts
@@ -195,7 +201,7 @@ class TestWrongCode:
         code_page.enter("12a456")
         assert "The code can only have numbers." in code_page.text
         assert "tries left" not in code_page.text
-        assert code_page.focused == "code"
+        code_page.await_focus("code")
 
     def test_too_many_in_one_check(
         self, code_page: Browser, wrong_code: str, right_code: str
@@ -368,6 +374,44 @@ class TestTwoWindows:
         assert code_page.address == TARGET
 
 
+class TestWaitingWithScripts:
+    """Waiting for the phone, when the page can ask by itself."""
+
+    @pytest.fixture
+    def waiting(self, ana: Browser) -> Browser:
+        """Ana on the page that waits for her approval."""
+        ana.choose("Approve on your phone", TARGET)
+        return ana
+
+    def test_goes_on_by_itself(self, waiting: Browser, tenant: Tenant) -> None:
+        """Who comes back from the app on the same phone is taken on without a click."""
+        tenant.approve()
+        with waiting.next_page():
+            waiting.evaluate(COME_BACK)
+        assert waiting.address == TARGET
+
+    def test_leaves_no_trap_behind(self, waiting: Browser, tenant: Tenant) -> None:
+        """Back from the page that was asked for does not lead to waiting again."""
+        tenant.approve()
+        with waiting.next_page():
+            waiting.evaluate(COME_BACK)
+        waiting.driver.back()
+        assert waiting.heading == "You are already verified"
+
+    def test_declined(self, waiting: Browser, tenant: Tenant) -> None:
+        """A request that was declined on the phone is not waited for any more."""
+        tenant.reject()
+        with waiting.next_page():
+            waiting.evaluate(COME_BACK)
+        assert waiting.heading == "The request was declined on your phone"
+
+    def test_nothing_moves_for_who_wants_it_quiet(self, waiting: Browser) -> None:
+        """The sign of waiting stands still when reduced motion is asked for."""
+        assert waiting.evaluate("document.getAnimations().length") == 1
+        waiting.prefer(reduced_motion="reduce")
+        assert waiting.evaluate("document.getAnimations().length") == 0
+
+
 class TestResend:
     """Asking for another text message."""
 
@@ -384,7 +428,7 @@ class TestResend:
         ana.press("Send a new code")
         assert tenant.last_message(ANA).id != first.id
         assert "We sent a new code" in ana.text
-        assert ana.focused == "code"
+        ana.await_focus("code")
         ana.enter(tenant.last_message(ANA).code)
         assert ana.address == TARGET
 

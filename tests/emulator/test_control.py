@@ -149,12 +149,12 @@ def test_fault_with_text(application: Application) -> None:
 def test_fault_with_a_delay(application: Application) -> None:
     """A late answer is the real one, and keeps nobody else waiting."""
     token = application.log_in(ANA)["refresh_token"]
-    control(application, "faults", {"path": "/oauth/token", "delay": 0.3})
+    control(application, "faults", {"path": "/oauth/token", "delay": 4})
     with pytest.raises(requests.ReadTimeout):
         application.http.post(f"{application.url}/oauth/token", timeout=0.1)
     started = time.monotonic()
     assert application.refresh(token).status_code == 200
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < 2
 
 
 def test_fault_that_hangs_up(application: Application) -> None:

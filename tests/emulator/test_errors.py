@@ -255,6 +255,13 @@ def deleted_user(world: World) -> requests.Response:
     return world.application.refresh(token)
 
 
+@row(403, "invalid_grant", "Malformed mfa_token")
+def user_deleted_during_a_step_up(world: World) -> requests.Response:
+    mfa_token, otp = world.application.step_up(ANA), world.tenant.current_otp(ANA)
+    world.tenant.delete_user(ANA)
+    return world.application.token("mfa-otp", mfa_token=mfa_token, otp=otp)
+
+
 @row(403, "access_denied", "Not today.")
 def action_denies(world: World) -> requests.Response:
     return world.application.refresh(world.refresh_token(), scope="openid deny:me")

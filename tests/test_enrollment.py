@@ -1,0 +1,466 @@
+"""Adding a first method during a check: when that is allowed, and how each is added."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from flask_auth0_mfa.emulator import Configuration, Tenant, serve
+from flask_auth0_mfa.emulator.totp import code_at
+from flask_auth0_mfa.testing.clock import SharedClock
+
+from .conftest import PAYMENTS
+from .observed import grants
+from .visitor import Visitor
+from .ways import TARGET, age_limits, asked, refresh_twice
+
+BEN = "ben@example.com"
+ENROLL = "/auth/mfa/enroll"
+ASSOCIATE = "/auth/mfa/associate"
+CHOICE = "Set up a second check"
+
+
+@pytest.fixture(scope="module")
+def tenant_server():
+    """A tenant that stamps its tokens with the clock that tests put forward."""
+    with serve(Tenant(clock=SharedClock()), port=0) as server:
+        yield server
+
+
+@pytest.fixture
+def clock(tenant):
+    """The application's clock, which is the tenant's."""
+    return tenant.clock.now
+
+
+@pytest.fixture
+def later(app, tenant):
+    """Return a function that puts the clock forward."""
+
+    def later(seconds):
+        tenant.advance(seconds)
+        age_limits(app, seconds)
+
+    return later
+
+
+@pytest.fixture
+def ben(visitor):
+    """Ben, signed in, who has no method yet."""
+    visitor.log_in(BEN)
+    return visitor
+
+
+@pytest.fixture
+def choice(ben):
+    """The page on which Ben chooses a method to add."""
+    page = ben.get(TARGET)
+    assert page.heading == CHOICE
+    return page
+
+
+def finished(visitor, page):
+    """Tell whether the visitor, after saving the recovery code, sees what was asked for."""
+    page = visitor.press(page, "saved", saved="y")
+    return page.status == 200 and page.url == f"http://localhost{TARGET}"
+
+
+def secret_on(page):
+    """Return the key that the page shows for an authenticator app."""
+    groups = page.root.findall(".//details//p[@class='mfa-code']/span")
+    return "".join(group.text for group in groups)
+
+
+def associations(tenant):
+    """Return how often an enrollment was begun at Auth0."""
+    return asked(tenant).count("/mfa/associate")
+
+
+class TestAuthenticatorApp:
+    """A code from an app."""
+
+    @pytest.fixture
+    def page(self, ben, choice):
+        """The page with what the app has to scan."""
+        return ben.press(choice, "Authenticator app")
+
+    def test_added(self, ben, page, tenant):
+        """The first code adds the app and opens the page that was asked for."""
+        page = ben.press(page, "code", code=code_at(secret_on(page), tenant.clock.now()))
+        assert page.heading == "Save your new recovery code"
+        assert finished(ben, page)
+        assert refresh_twice(ben, tenant) == [200, 200]
+
+    def test_calls(self, ben, tenant):
+        """Auth0 is asked for one refresh, one list, one enrollment and one grant."""
+        ben.get(TARGET)
+        tenant.calls.clear()
+        other = ben.get(f"{TARGET}&other")
+        page = ben.press(other, "Authenticator app")
+        ben.press(page, "code", code=code_at(secret_on(page), tenant.clock.now()))
+        assert asked(tenant) == ["refresh_token", "/mfa/associate", "mfa-otp"]
+
+    def test_ways_to_take_the_key(self, page):
+        """There is a picture with a name, the key as text, and a link for the same device."""
+        picture = page.root.find(".//div[@role='img']")
+        assert picture.get("aria-label") == "Picture to scan with the app"
+        assert any(tag.tag.endswith("svg") for tag in picture)
+        link = urlsplit(page.link("Open the app on this device"))
+        assert link.scheme == "otpauth"
+        assert parse_qs(link.query)["secret"] == [secret_on(page)]
+
+    def test_key_is_nowhere_else(self, page):
+        """The key is in no address and in no text that is read out in place of the picture."""
+        key = secret_on(page)
+        assert key not in page.url
+        assert key not in str(page.headers)
+        assert page.html.count(key) == 1
+
+    def test_pages_begin_nothing(self, ben, page, tenant):
+        """Reading the pages ten times begins no enrollment, and the key stays the same."""
+        before = asked(tenant)
+        for url in (page.url, page.link("Use another method"), TARGET):
+            for _ in range(10):
+                assert ben.get(url).status == 200
+        assert asked(tenant) == before
+        assert secret_on(ben.get(page.url)) == secret_on(page)
+
+    def test_chosen_again(self, ben, page, tenant):
+        """Choosing it again after a look at the others does not spoil the key that was scanned."""
+        again = ben.press(ben.get(page.link("Use another method")), "Authenticator app")
+        assert secret_on(again) == secret_on(page)
+        assert associations(tenant) == 1
+
+    def test_wrong_code(self, ben, page, tenant):
+        """After a wrong code the same picture is there, and the right code is accepted."""
+        code = code_at(secret_on(page), tenant.clock.now())
+        wrong = f"{(int(code) + 1) % 1_000_000:06}"
+        again = ben.press(page, "code", code=wrong)
+        assert again.status == 400
+        assert "That code did not work." in again.text
+        assert "You have 4 tries left." in again.text
+        assert secret_on(again) == secret_on(page)
+        assert finished(ben, ben.press(again, "code", code=code))
+
+    def test_malformed_code(self, ben, page, tenant):
+        """What cannot be a code is told at once, and not sent."""
+        assert ben.press(page, "code", code="12").status == 400
+        assert grants(tenant) == []
+
+    def test_too_many_tries(self, ben, page, tenant):
+        """The fifth wrong code ends the check."""
+        code = code_at(secret_on(page), tenant.clock.now())
+        for number in range(1, 6):
+            page = ben.press(page, "code", code=f"{(int(code) + number) % 1_000_000:06}")
+        assert page.status == 429
+
+    def test_timed_out(self, ben, page, tenant, later):
+        """When the time is over the check starts again; the login is too old then, and comes
+        first.
+        """
+        code = code_at(secret_on(page), tenant.clock.now())
+        later(301)
+        page = ben.press(page, "code", code=code)
+        assert (page.status, page.heading) == (401, "This check has timed out")
+        page = ben.press(page, "Start again")
+        assert "password" in page.forms()[0][1]
+        page = ben.press(page, "password", username=BEN, password="demo")
+        assert page.heading == CHOICE
+
+    def test_given_up(self, ben, page):
+        """An enrollment that was given up opens nothing, and can be gone on with."""
+        assert ben.get(page.link("Cancel")).text == "Home"
+        assert secret_on(ben.get(TARGET)) == secret_on(page)
+
+    def test_back_after_success(self, ben, page, tenant):
+        """Going back to the page afterwards says that it is done."""
+        done = ben.press(page, "code", code=code_at(secret_on(page), tenant.clock.now()))
+        ben.press(done, "saved", saved="y")
+        assert ben.get(page.url).heading == "You are already verified"
+
+    def test_next_check_asks_for_it(self, ben, page, tenant, later):
+        """The next check asks for a code of the app that was added."""
+        done = ben.press(page, "code", code=code_at(secret_on(page), tenant.clock.now()))
+        ben.press(done, "saved", saved="y")
+        later(901)
+        assert "Authenticator app" in ben.get(TARGET).text
+
+
+class TestMessages:
+    """Codes by text message, call and e-mail."""
+
+    @pytest.fixture
+    def address_page(self, ben, choice):
+        """The page that asks for Ben's number."""
+        return ben.press(choice, "Text message")
+
+    @pytest.mark.parametrize(
+        ("label", "channel"), [("Text message", "sms"), ("Phone call", "voice")]
+    )
+    def test_added(self, ben, choice, tenant, label, channel):
+        """The number is asked for, a code is sent there, and the code adds it."""
+        page = ben.press(choice, label)
+        page = ben.press(page, "phone_number", phone_number="+44 7700 900123")
+        message = tenant.last_message(BEN)
+        assert (message.channel, message.to) == (channel, "+447700900123")
+        assert "••• 0123" in page.text
+        assert "900123" not in page.html
+        assert finished(ben, ben.press(page, "code", code=message.code))
+        assert refresh_twice(ben, tenant) == [200, 200]
+
+    @pytest.mark.parametrize("number", ["", "0770 900123", "+44", "+44 call me", "x" * 5000])
+    def test_malformed_number(self, ben, address_page, tenant, number):
+        """What cannot be a number is told at once, with an example, and not sent."""
+        page = ben.press(address_page, "phone_number", phone_number=number)
+        assert page.status == 400
+        assert page.title.startswith("Error:")
+        assert "for example +44 7700 900123" in page.text
+        assert associations(tenant) == 0
+
+    def test_number_that_auth0_refuses(self, ben, address_page, tenant):
+        """A number that Auth0 does not take is asked for again."""
+        body = {"error": "invalid_request", "error_description": "The phone number is invalid."}
+        tenant.fault("/mfa/associate", status=400, body=body)
+        page = ben.press(address_page, "phone_number", phone_number="+447700900123")
+        assert page.status == 400
+        assert "This cannot be used. Check it, or use another one." in page.text
+        page = ben.press(page, "phone_number", phone_number="+447700900123")
+        assert "Enter" in page.text or "Code" in page.text
+
+    def test_wrong_code(self, ben, address_page, tenant):
+        """After a wrong code the right one is accepted."""
+        page = ben.press(address_page, "phone_number", phone_number="+447700900123")
+        code = tenant.last_message(BEN).code
+        again = ben.press(page, "code", code=f"{(int(code) + 1) % 1_000_000:06}")
+        assert "That code did not work." in again.text
+        assert finished(ben, ben.press(again, "code", code=code))
+
+    def test_not_received(self, ben, address_page, tenant):
+        """When nothing comes, the number can be checked and a new code asked for."""
+        page = ben.press(address_page, "phone_number", phone_number="+447700900123")
+        page = ben.get(page.link("Check the number and send a new code"))
+        page = ben.press(page, "phone_number", phone_number="+447700900124")
+        assert tenant.last_message(BEN).to == "+447700900124"
+        assert finished(ben, ben.press(page, "code", code=tenant.last_message(BEN).code))
+
+    def test_pages_send_nothing(self, ben, address_page, tenant):
+        """Reading the page with the code's field ten times sends nothing."""
+        page = ben.press(address_page, "phone_number", phone_number="+447700900123")
+        for _ in range(10):
+            assert ben.get(page.url).status == 200
+        assert len(tenant.messages) == 1
+
+    def test_too_many(self, ben, address_page, tenant):
+        """Three enrollments in ten minutes, then the page says how long to wait."""
+        for _ in range(4):
+            page = ben.press(address_page, "phone_number", phone_number="+447700900123")
+        assert page.status == 429
+        assert int(page.headers["Retry-After"]) > 500
+        assert associations(tenant) == 3
+
+
+class TestAnyMethod:
+    """Where the tenant says that a factor is due, and not which."""
+
+    @pytest.fixture
+    def tenant_server(self):
+        """A tenant whose Action asks for any factor."""
+        with serve(Tenant(Configuration(actions=(ask_for_any_factor,))), port=0) as server:
+            yield server
+
+    def test_email(self, ben, choice, tenant):
+        """An e-mail address can be added too, with the code that was sent there."""
+        page = ben.press(choice, "E-mail")
+        refused = ben.press(page, "email", email="no address")
+        assert (refused.status, refused.title[:6]) == (400, "Error:")
+        page = ben.press(refused, "email", email="ben.okafor@example.org")
+        message = tenant.last_message(BEN)
+        assert (message.channel, message.to) == ("email", "ben.okafor@example.org")
+        assert "b•••@example.org" in page.text
+        assert finished(ben, ben.press(page, "code", code=message.code))
+
+    def test_email_by_json(self, ben, choice, tenant):
+        """By JSON Auth0 takes the user's own address where none is given."""
+        token = {"mfa_token": ben.mfa_required("/api/balance")["mfa_token"]}
+        body = {"authenticator_types": ["oob"], "oob_channels": ["email"]}
+        assert ben.json("POST", ASSOCIATE, json={**token, **body}).status_code == 200
+        message = tenant.last_message(BEN)
+        assert message.to == BEN
+        answer = ben.json("POST", "/auth/mfa/verify", json={**token, "code": message.code})
+        assert answer.status_code == 200
+
+
+def ask_for_any_factor(event, api):
+    """Ask for any factor before the payments API may be called; an Action of a tenant."""
+    is_refresh = event.transaction.protocol == "oauth2-refresh-token"
+    if is_refresh and event.resource_server.identifier == PAYMENTS:
+        api.multifactor.enable("any")
+
+
+class TestPush:
+    """Approval on the phone."""
+
+    @pytest.fixture
+    def page(self, ben, choice):
+        """The page with what the Guardian app has to scan."""
+        return ben.press(choice, "Approve on your phone")
+
+    def test_added(self, ben, page, tenant):
+        """What was confirmed in the app is added, by the button."""
+        assert "It is valid for 5 minutes." in page.text
+        tenant.approve()
+        assert finished(ben, ben.press(page, "I have scanned it"))
+        assert refresh_twice(ben, tenant) == [200, 200]
+
+    def test_not_yet(self, ben, page):
+        """Before that the button leads back, and says that it is not confirmed."""
+        answer = ben.press(page, "I have scanned it")
+        assert answer.heading == page.heading
+        assert "Your phone has not confirmed it yet." in answer.text
+
+    def test_declined(self, ben, page, tenant):
+        """Declined on the phone is a page of its own, from which it starts anew."""
+        tenant.reject()
+        answer = ben.press(page, "I have scanned it")
+        assert answer.heading == "The request was declined on your phone"
+        assert ben.press(answer, "Start again").heading == CHOICE
+
+
+class TestWhen:
+    """When a method may be added."""
+
+    def test_not_with_an_active_method(self, ana, tenant):
+        """Who has a method proves it: there is no way to add one on the pages."""
+        choice = ana.get(TARGET)
+        page = ana.get(choice.url.replace("/challenge", "/enroll"))
+        assert page.heading == choice.heading
+        _, fields = choice.form("Authenticator app")
+        answer = ana.client.post(
+            ENROLL, data={**fields, "method": "otp"}, headers={"Accept": "text/html"}
+        )
+        assert answer.status_code in (400, 401)
+        assert associations(tenant) == 0
+
+    def test_not_with_an_active_method_by_json(self, ana, tenant):
+        """By JSON it is refused too, before Auth0 is asked."""
+        body = {**ana.mfa_required("/api/balance"), "authenticator_types": ["otp"]}
+        answer = ana.json("POST", ASSOCIATE, json=body)
+        assert answer.status_code in (400, 401)
+        assert associations(tenant) == 0
+
+    def test_only_what_the_tenant_asks_for(self, choice, ben, tenant):
+        """A method that the tenant does not name is not offered, and not accepted."""
+        assert "E-mail" not in choice.text
+        _, fields = choice.form("Authenticator app")
+        data = {**fields, "method": "email", "email": BEN}
+        assert ben.client.post(ENROLL, data=data).status_code == 400
+        assert associations(tenant) == 0
+
+    def test_old_login_comes_first(self, ben, tenant, later):
+        """Five minutes after the login it is asked for again, and then the way goes on."""
+        later(301)
+        page = ben.get(TARGET)
+        assert "password" in page.forms()[0][1]
+        page = ben.press(page, "password", username=BEN, password="demo")
+        assert page.heading == CHOICE
+        page = ben.press(page, "Authenticator app")
+        page = ben.press(page, "code", code=code_at(secret_on(page), tenant.clock.now()))
+        assert finished(ben, page)
+
+    def test_login_gets_old_on_the_page(self, make_app, tenant):
+        """A form that is sent too late answers with a link to the login, not with a redirect."""
+        ben = Visitor(make_app(AUTH0_MFA_CONTEXT_TTL=900))
+        ben.log_in(BEN)
+        choice = ben.get(TARGET)
+        tenant.advance(301)
+        page = ben.press(choice, "Authenticator app")
+        assert (page.status, page.path) == (401, ENROLL)
+        assert associations(tenant) == 0
+        page = ben.get(page.link("Sign in"))
+        page = ben.press(page, "password", username=BEN, password="demo")
+        assert page.heading == CHOICE
+
+    def test_session_of_before(self, app, ben, tenant, later):
+        """Cookies that somebody else got hold of add no method, once the login is old."""
+        choice = ben.get(TARGET)
+        thief = Visitor(app)
+        thief.take_cookies(ben)
+        later(299)
+        assert thief.get(choice.url).heading == CHOICE
+        later(2)
+        assert thief.press(choice, "Authenticator app").status == 401
+        assert associations(tenant) == 0
+
+    def test_refused_by_auth0(self, ben, choice, tenant):
+        """When Auth0 refuses, the page says so and the user is not lost."""
+        body = {"error": "access_denied", "error_description": "User is already enrolled."}
+        tenant.fault("/mfa/associate", status=403, body=body)
+        page = ben.press(choice, "Authenticator app")
+        assert page.status == 400
+        assert "already enrolled" not in page.html
+
+
+class TestJson:
+    """By the JSON routes."""
+
+    @pytest.fixture
+    def token(self, ben, choice):
+        """The token of a check, after the fresh login that the pages have seen to."""
+        return {"mfa_token": ben.mfa_required("/api/balance")["mfa_token"]}
+
+    def test_app(self, ben, token, tenant):
+        """The answer has Auth0's fields, and the first code completes the check."""
+        body = {**token, "authenticator_types": ["otp"]}
+        begun = ben.json("POST", ASSOCIATE, json=body)
+        assert begun.json.keys() == {
+            "authenticator_type",
+            "secret",
+            "barcode_uri",
+            "recovery_codes",
+        }
+        code = code_at(begun.json["secret"], tenant.clock.now())
+        assert ben.json("POST", "/auth/mfa/verify", json={**token, "otp": code}).status_code == 200
+        assert ben.json("GET", "/api/balance").json == {"balance": 100}
+        assert refresh_twice(ben, tenant) == [200, 200]
+
+    @pytest.mark.parametrize("channel", ["sms", "voice"])
+    def test_number(self, ben, token, tenant, channel):
+        """A number is added with the code that was sent there."""
+        body = {"authenticator_types": ["oob"], "oob_channels": [channel]}
+        number = {"phone_number": "+447700900123"}
+        begun = ben.json("POST", ASSOCIATE, json={**token, **body, **number})
+        assert begun.json["binding_method"] == "prompt"
+        code = tenant.last_message(BEN).code
+        answer = ben.json("POST", "/auth/mfa/verify", json={**token, "code": code})
+        assert answer.status_code == 200
+
+    def test_push(self, ben, token, tenant):
+        """A push is added by polling."""
+        body = {"authenticator_types": ["oob"], "oob_channels": ["auth0"]}
+        begun = ben.json("POST", ASSOCIATE, json={**token, **body})
+        assert begun.json["barcode_uri"].startswith("otpauth://")
+        assert ben.json("POST", "/auth/mfa/poll", json=token).status_code == 202
+        tenant.approve()
+        proof = {**token, "oob_code": begun.json["oob_code"]}
+        assert ben.json("POST", "/auth/mfa/verify", json=proof).status_code == 202
+
+    def test_old_login(self, ben, token, tenant, later):
+        """With an old login the answer is 401 and names the login that helps."""
+        later(290)
+        token = {"mfa_token": ben.mfa_required("/api/balance")["mfa_token"]}
+        later(11)
+        body = {**token, "authenticator_types": ["otp"]}
+        answer = ben.json("POST", ASSOCIATE, json=body)
+        assert (answer.status_code, answer.json["error"]) == (401, "login_required")
+        page = ben.get(answer.json["login_url"])
+        page = ben.press(page, "password", username=BEN, password="demo")
+        assert ben.json("POST", ASSOCIATE, json=body).status_code == 200
+
+    def test_recovery_code_comes_once(self, ben, token, tenant):
+        """The recovery code that comes with the first method is the one that works later."""
+        begun = ben.json("POST", ASSOCIATE, json={**token, "authenticator_types": ["otp"]})
+        [code] = begun.json["recovery_codes"]
+        assert re.fullmatch("[A-Z0-9]{24}", code)
+        assert code == tenant.recovery_code(BEN)
