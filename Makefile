@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format clean
+.PHONY: help demo test coverage screenshots check format clean
 
 help:
 	@echo "make demo      start a bank and a local Auth0 tenant to try the step-up with"
 	@echo "make test      run every test"
 	@echo "make check     check style, types and imports, and build the documentation"
 	@echo "make coverage  run every test and report branch coverage"
+	@echo "make screenshots  write a picture of every page into screenshots/"
 	@echo "make format    format the code"
 	@echo "make clean     remove everything that was generated here"
 
@@ -31,7 +32,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if [ -f docs/conf.py ]; then $(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build; fi
+	$(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build
+
+screenshots: $(VENV)/.installed-dev
+	@$(PYTHON) tools/system_programs.py tests
+	$(BIN)/python -m pytest -q tests/browser/screenshots.py --into screenshots
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix

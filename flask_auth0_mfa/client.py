@@ -14,19 +14,26 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 import requests
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from .config import Settings
-from .errors import Auth0MfaRequired, Auth0ResponseError, Auth0UnavailableError
+from .errors import (
+    Auth0MfaRequired,
+    Auth0ResponseError,
+    Auth0UnavailableError,
+    ConfigurationError,
+)
 from .factors import is_out_of_band
 from .models import Authenticator, Challenge, Enrollment, TokenResponse
+from .secret import Secret
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -40,6 +47,19 @@ POOL_SIZE = 32
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_TTL = 180
 MFA_GRANT = "http://auth0.com/oauth/grant-type/mfa-"
+#: Fields of Auth0's answers that hold a token or a code.
+_SECRETS = frozenset(
+    {
+        "access_token",
+        "refresh_token",
+        "id_token",
+        "mfa_token",
+        "oob_code",
+        "secret",
+        "barcode_uri",
+        "recovery_code",
+    }
+)
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 #: ``oob_channels`` of ``POST /mfa/associate`` by our name of the method.
 CHANNELS = {"sms": "sms", "voice": "voice", "email": "email", "push": "auth0"}
@@ -52,6 +72,7 @@ class Auth0Client:
         self._settings = settings
         self._clock = clock
         self._http = _http_session()
+        self._signing_key = _signing_key(settings.client_assertion_signing_key)
         self._adapter: BaseAdapter | None = None
         self._metadata: dict[str, Any] | None = None
 
@@ -173,13 +194,15 @@ class Auth0Client:
             body = {"authenticator_types": ["oob"], "oob_channels": [CHANNELS[method]]}
         body |= _given(phone_number=phone_number, email=email)
         answer = _object(self._call("POST", "/mfa/associate", body=body, bearer=raw_mfa_token))
-        codes = answer.get("recovery_codes") or []
+        codes = answer.get("recovery_codes")
         return Enrollment(
             authenticator_type=_string(answer, "authenticator_type"),
             oob_channel=_optional_string(answer, "oob_channel"),
             secret=_optional_string(answer, "secret"),
             barcode_uri=_optional_string(answer, "barcode_uri"),
-            recovery_codes=tuple(code for code in codes if isinstance(code, str)),
+            recovery_codes=tuple(
+                code for code in (codes if isinstance(codes, list) else []) if _is_text(code)
+            ),
             oob_code=_optional_string(answer, "oob_code"),
             binding_method=_optional_string(answer, "binding_method"),
         )
@@ -189,16 +212,16 @@ class Auth0Client:
     def credentials(self) -> dict[str, str]:
         """Return the body fields that authenticate this client (secret or private_key_jwt)."""
         client_id = self._settings.client_id
-        signing_key = self._settings.client_assertion_signing_key
-        if signing_key is None:
-            return {"client_id": client_id, "client_secret": self._settings.client_secret or ""}
+        if self._signing_key is None:
+            client_secret = Secret(self._settings.client_secret or "")
+            return {"client_id": client_id, "client_secret": client_secret}
         return {
             "client_id": client_id,
-            "client_assertion": self._client_assertion(signing_key),
+            "client_assertion": self._client_assertion(*self._signing_key),
             "client_assertion_type": ASSERTION_TYPE,
         }
 
-    def _client_assertion(self, signing_key: str) -> str:
+    def _client_assertion(self, algorithm: str, key: RSAKey | ECKey) -> str:
         now = int(self._clock())
         claims = {
             "iss": self._settings.client_id,
@@ -208,9 +231,7 @@ class Auth0Client:
             "exp": now + ASSERTION_TTL,
             "jti": secrets.token_urlsafe(16),
         }
-        if "BEGIN EC" in signing_key:
-            return jwt.encode({"alg": "ES256"}, claims, ECKey.import_key(signing_key))
-        return jwt.encode({"alg": "RS256"}, claims, RSAKey.import_key(signing_key))
+        return Secret(jwt.encode({"alg": algorithm}, claims, key))
 
     def _grant(self, fields: dict[str, str]) -> TokenResponse:
         answer = self._call("POST", "/oauth/token", data=fields | self.credentials())
@@ -243,15 +264,14 @@ class Auth0Client:
                 stream=True,
             )
             with response:
-                content = _read(response, deadline=started + TOTAL_TIMEOUT)
+                answer = _parse(_read(response, deadline=started + TOTAL_TIMEOUT))
         except (requests.RequestException, HTTPError, OSError) as error:
             # The class name alone: the text of these errors can carry addresses and headers.
             logger.warning("Auth0 %s %s failed: %s", method, path, type(error).__name__)
             raise Auth0UnavailableError() from None
-        return self._answer(method, path, response, content)
+        return self._checked(method, path, response, answer)
 
-    def _answer(self, method: str, path: str, response: requests.Response, content: bytes) -> Any:
-        answer = _parse(content)
+    def _checked(self, method: str, path: str, response: requests.Response, answer: Any) -> Any:
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):
             self._raise_error(method, path, response, answer)
         if response.status_code == 200:
@@ -268,10 +288,9 @@ class Auth0Client:
     ) -> None:
         code, status = answer["error"], response.status_code
         if code == "mfa_required":
-            raw_mfa_token = answer.get("mfa_token")
             requirements = answer.get("mfa_requirements")
             raise Auth0MfaRequired(
-                raw_mfa_token if isinstance(raw_mfa_token, str) and raw_mfa_token else None,
+                _visible(answer.get("mfa_token")),
                 requirements if isinstance(requirements, dict) else {},
             )
         retry_after = self._retry_after(response)
@@ -311,6 +330,25 @@ def _http_session() -> requests.Session:
     return session
 
 
+def _signing_key(pem: str | None) -> tuple[str, RSAKey | ECKey] | None:
+    """Return algorithm and key of private_key_jwt; raises :class:`ConfigurationError`."""
+    if pem is None:
+        return None
+    for algorithm, kind in (("RS256", RSAKey), ("ES256", ECKey)):
+        try:
+            key = kind.import_key(pem)
+            jwt.encode({"alg": algorithm}, {}, key)
+        except (JoseError, ValueError, TypeError):
+            continue
+        return algorithm, key
+    raise ConfigurationError(
+        [
+            "AUTH0_CLIENT_ASSERTION_SIGNING_KEY cannot sign: it must be a private key without "
+            "password, RSA or P-256, in PEM form."
+        ]
+    )
+
+
 def _read(response: requests.Response, deadline: float) -> bytes:
     """Read the body, but neither more nor longer than an answer of Auth0 takes."""
     content = b""
@@ -325,9 +363,17 @@ def _read(response: requests.Response, deadline: float) -> bytes:
 
 def _parse(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=_with_secrets)
     except (ValueError, RecursionError):
         return None
+
+
+def _with_secrets(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object whose tokens and codes do not show where it is printed."""
+    return {
+        name: Secret(value) if name in _SECRETS and isinstance(value, str) else value
+        for name, value in pairs
+    }
 
 
 def _object(answer: Any) -> dict[str, Any]:
@@ -338,16 +384,26 @@ def _object(answer: Any) -> dict[str, Any]:
 
 def _string(answer: Mapping[str, Any], name: str) -> str:
     value = answer.get(name)
-    if not isinstance(value, str) or not value:
+    if not _is_text(value) or not value:
         raise Auth0UnavailableError()
     return value
 
 
 def _optional_string(answer: Mapping[str, Any], name: str) -> str | None:
     value = answer.get(name)
-    if value is not None and not isinstance(value, str):
+    if value is not None and not _is_text(value):
         raise Auth0UnavailableError()
     return value or None
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Tell whether this is text that can be sent again: JSON can hold lone surrogates."""
+    return isinstance(value, str) and value.isprintable()
+
+
+def _visible(value: Any) -> str | None:
+    """Return text that fits into a header; anything else counts as missing."""
+    return value if _is_text(value) and value.isascii() and value else None
 
 
 def _integer(text: str | None) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
+from .secret import Secret
 
 PREFIX = "AUTH0_"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -75,11 +76,15 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
-def _pem(value: Any) -> str:
+def _secret_text(value: Any) -> Secret:
+    return Secret(_text(value))
+
+
+def _pem(value: Any) -> Secret:
     text = _text(value.decode() if isinstance(value, bytes) else value)
     if "PRIVATE KEY-----" not in text:
         raise _Problem("must be a private key in PEM form (-----BEGIN PRIVATE KEY-----)")
-    return text
+    return Secret(text)
 
 
 def _domain(value: Any) -> str:
@@ -206,7 +211,7 @@ class Key:
 KEYS: Mapping[str, Key] = {
     "domain": Key(_domain, required=True),
     "client_id": Key(_text, required=True),
-    "client_secret": Key(_text),
+    "client_secret": Key(_secret_text),
     "client_assertion_signing_key": Key(_pem),
     "audience": Key(_text),
     "scope": Key(_scope, "openid profile email offline_access"),

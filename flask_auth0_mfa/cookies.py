@@ -131,12 +131,13 @@ class CookieStore:
         if content is None:
             return Auth0Session()
         login_id = content.get("login_id")
-        audiences = self._each(AUDIENCE, login_id)
+        parts = self._each(AUDIENCE, login_id).values()
+        audiences = [one for one in parts if isinstance(one.get("audience"), str)]
         targets = self._each(TARGET, login_id)
         contexts = self._each(CONTEXT, login_id)
-        content["access_tokens"] = [one["token"] for one in audiences.values() if "token" in one]
+        content["access_tokens"] = [one["token"] for one in audiences if "token" in one]
         content["verified"] = {
-            one["audience"]: one["verified"] for one in audiences.values() if "verified" in one
+            one["audience"]: one["verified"] for one in audiences if "verified" in one
         }
         content["targets"] = targets
         content["mfa_context"] = {

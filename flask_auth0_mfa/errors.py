@@ -389,11 +389,11 @@ def verify_error(answer: Auth0ResponseError, *, is_push: bool) -> Auth0MFAError:
     the parameter that its description names. A declined push and a wrong code share it, so
     ``is_push`` says which of the two it was.
     """
-    if error := _common(answer):
-        return error
     if answer.code in {"authorization_pending", "slow_down"}:
         slower = POLL_STEP if answer.code == "slow_down" else 0
         return MfaVerifyPendingError(POLL_INTERVAL + slower)
+    if error := _common(answer):
+        return error
     if answer.code == "access_denied":
         # For a code this is an Action of the tenant that says no after the factor.
         return MfaDeclinedError() if is_push else AccessDeniedError()

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from . import factors
+from .secret import Secret, secret
 
 #: A cached access token is not used in its last seconds: it could expire on its way to the API.
 EXPIRY_MARGIN = 30
@@ -425,13 +426,13 @@ class Auth0Session:
         tokens = [_token_from_dict(entry) for entry in content["access_tokens"]]
         return cls(
             user=content["user"],
-            refresh_token=token_set["refresh_token"],
+            refresh_token=secret(token_set["refresh_token"]),
             login_token=login_token,
             access_tokens={t.audience: t for t in tokens if t.audience is not None},
             verified={k: Verification(**record) for k, record in content["verified"].items()},
             sid=content["sid"],
             login_id=content["login_id"],
-            created_at=content["created_at"],
+            created_at=float(content["created_at"]),
             contexts={k: _context_from_dict(c) for k, c in content["mfa_context"].items()},
             targets={k: _target_from_dict(t) for k, t in content["targets"].items()},
         )
@@ -472,7 +473,7 @@ def _token_to_dict(token: AccessToken) -> dict[str, Any]:
 
 def _token_from_dict(entry: Mapping[str, Any]) -> AccessToken:
     return AccessToken(
-        token=entry["access_token"],
+        token=Secret(entry["access_token"]),
         audience=entry["audience"],
         scope=entry["scope"],
         expires_at=int(entry["expires_at"]),
@@ -480,19 +481,27 @@ def _token_from_dict(entry: Mapping[str, Any]) -> AccessToken:
 
 
 def _context_from_dict(entry: Mapping[str, Any]) -> MfaContext:
-    fields = {"audience": None, **entry}
+    fields = {"audience": None, **entry, "expires_at": int(entry["expires_at"])}
+    fields["raw_mfa_token"] = Secret(entry["raw_mfa_token"])
     if (methods := fields.get("methods")) is not None:
         fields["methods"] = tuple(methods)
     if (challenge := fields.get("challenge")) is not None:
-        fields["challenge"] = Challenge(**challenge)
+        fields["challenge"] = Challenge(**_with_secret_code(challenge))
     if (enrollment := fields.get("enrollment")) is not None:
         codes = tuple(enrollment["recovery_codes"])
-        fields["enrollment"] = Enrollment(**{**enrollment, "recovery_codes": codes})
+        fields["enrollment"] = Enrollment(
+            **{**_with_secret_code(enrollment), "recovery_codes": codes}
+        )
     return MfaContext(**fields)
+
+
+def _with_secret_code(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {**entry, "oob_code": secret(entry.get("oob_code"))}
 
 
 def _target_from_dict(entry: Mapping[str, Any]) -> StepUpTarget:
     fields = {"audience": None, "scope": None, "return_to": None, "reason": None, **entry}
+    fields["expires_at"] = int(entry["expires_at"])
     if (methods := fields.get("methods")) is not None:
         fields["methods"] = tuple(methods)
     return StepUpTarget(**fields)

@@ -17,6 +17,7 @@ from typing import Any
 from .client import Auth0Client
 from .models import TokenResponse
 from .sealing import STATE, SealBrokenError, Sealer, SealExpiredError
+from .secret import Secret
 from .state import SharedState
 
 #: How long the successor of a refresh token is remembered, in seconds. A browser may come back
@@ -86,7 +87,7 @@ class TokenFamily:
             successor = self._get(("next", refresh_token))
             if successor is None:
                 break
-            refresh_token = successor["token"]
+            refresh_token = Secret(successor["token"])
         return refresh_token
 
     def _get(self, parts: tuple[str, ...]) -> dict[str, Any] | None:

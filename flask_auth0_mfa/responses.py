@@ -257,7 +257,10 @@ def _texts() -> Mapping[type[Auth0MFAError], Text]:
         AccessDeniedError: Text(
             "error",
             gettext("Access was denied"),
-            (gettext("Your organisation does not allow this. Contact support."),),
+            (
+                gettext("The sign-in was not finished, or your account may not do this."),
+                gettext("If you think that you should have access, contact support."),
+            ),
         ),
     }
 

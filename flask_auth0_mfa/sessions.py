@@ -159,8 +159,7 @@ class WrappedStore:
         self._session = session
 
     def load(self) -> Auth0Session:
-        # Not ``get`` (SIM401): Flask-Session counts that as access, even while it is saving.
-        content = self._session[SESSION_KEY] if SESSION_KEY in self._session else None  # noqa: SIM401
+        content = self._session.get(SESSION_KEY)
         if not isinstance(content, Mapping):
             return Auth0Session()
         try:
@@ -193,7 +192,10 @@ class WrappedSessionInterface(SessionInterface):
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if SESSION_KEY in session:
+            was_accessed = session.accessed
             self._prune(session)
+            # Our look at it is no reason for the answer to vary.
+            session.accessed = was_accessed
         self._inner.save_session(app, session, response)
 
     def _prune(self, session: SessionMixin) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import threading
 import time
 import tracemalloc
 from urllib.parse import parse_qsl
 
 import pytest
 import requests_mock
-from hypothesis import given
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
@@ -26,6 +29,7 @@ from flask_auth0_mfa.errors import (
     Auth0MfaRequired,
     Auth0ResponseError,
     Auth0UnavailableError,
+    ConfigurationError,
     LoginRequiredError,
     MfaChallengeError,
     MfaCodeExpiredError,
@@ -58,10 +62,11 @@ TOKENS = {
 MFA_GRANT = "http://auth0.com/oauth/grant-type/mfa-"
 
 
-def make_client(domain=DOMAIN, **options):
-    """Return a client of the tenant, with a clock that stands still."""
+def make_client(domain=DOMAIN, clock=None, **options):
+    """Return a client of the tenant; without another clock its time stands still."""
     values = {"client_id": "client-1", "client_secret": "s3cret", "domain": domain} | options
-    return Auth0Client(load_settings({"SECRET_KEY": "x"}, values, {}), StillClock())
+    settings = load_settings({"SECRET_KEY": "x"}, values, {})
+    return Auth0Client(settings, clock or StillClock())
 
 
 @pytest.fixture
@@ -266,7 +271,7 @@ class TestPrivateKeyJwt:
         """A real tenant takes the assertion for its client; without a secret, none is sent."""
         registered = Client("client-1", public_key=key.as_pem(private=False).decode())
         with serve(Tenant(Configuration(clients=(registered,)))) as server:
-            client = make_client(server.url, **options)
+            client = make_client(server.url, time.time, **options)
             with pytest.raises(Auth0ResponseError) as caught:
                 client.refresh("v1.M-unknown")
             # The client itself was recognised: it is the token that is refused.
@@ -278,16 +283,17 @@ class TestPrivateKeyJwt:
         registered = Client("client-1", public_key=other)
         with serve(Tenant(Configuration(clients=(registered,)))) as server:
             with pytest.raises(Auth0ResponseError) as caught:
-                make_client(server.url, **options).refresh("v1.M-unknown")
+                make_client(server.url, time.time, **options).refresh("v1.M-unknown")
             assert caught.value.code == "invalid_client"
 
+    @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
     @pytest.mark.parametrize(
         ("private", "alg"),
         [(RSAKey.generate_key(2048), "RS256"), (ECKey.generate_key("P-256"), "ES256")],
     )
-    def test_assertion(self, private, alg):
+    def test_assertion(self, private, alg, form):
         """The assertion names client and tenant, is short-lived, and never the same twice."""
-        pem = private.as_pem(private=True).decode()
+        pem = private.private_key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
         client = make_client(client_secret=None, client_assertion_signing_key=pem)
         first, second = (client.credentials()["client_assertion"] for _ in range(2))
         token = jwt.decode(first, private, algorithms=[alg])
@@ -301,6 +307,24 @@ class TestPrivateKeyJwt:
             "exp": NOW + 180,
         }
         assert jwt.decode(second, private, algorithms=[alg]).claims["jti"] != jti
+
+    @pytest.mark.parametrize(
+        "pem",
+        [
+            "-----BEGIN PRIVATE KEY-----\nnonsense\n-----END PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----",
+            Ed25519PrivateKey.generate()
+            .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            .decode(),
+            RSAKey.generate_key(2048).as_pem(private=True, password="locked").decode(),
+            ECKey.generate_key("P-384").as_pem(private=True).decode(),
+        ],
+        ids=["nonsense", "cut off", "Ed25519", "with a password", "P-384"],
+    )
+    def test_unusable_key(self, pem):
+        """A key that cannot sign is refused when the application starts, and named."""
+        with pytest.raises(ConfigurationError, match="AUTH0_CLIENT_ASSERTION_SIGNING_KEY"):
+            make_client(client_secret=None, client_assertion_signing_key=pem)
 
     def test_fields(self, options):
         """The assertion comes with its type, and no secret beside it."""
@@ -369,10 +393,10 @@ class TestTokens:
             client.refresh("v1.M")
 
     @pytest.mark.parametrize("name", ["refresh_token", "id_token", "scope", "recovery_code"])
-    @pytest.mark.parametrize("value", [1, True, [], ["a"], {}])
+    @pytest.mark.parametrize("value", [1, True, [], ["a"], {}, "\ud800"])
     def test_wrong_types(self, client, wire, name, value):
         """A field of another type is not a documented answer either."""
-        answers(wire, body=TOKENS | {name: value})
+        answers(wire, body=json.dumps(TOKENS | {name: value}))
         with pytest.raises(Auth0UnavailableError):
             client.refresh("v1.M")
 
@@ -455,6 +479,7 @@ class TestNonsense:
         with pytest.raises(Auth0UnavailableError):
             client.mfa_grant("raw", otp="123456")
 
+    @settings(deadline=None, max_examples=50)
     @given(
         st.recursive(
             st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
@@ -796,7 +821,6 @@ class TestWaiting:
         [
             ({}, None),
             ({"Retry-After": "5"}, 5),
-            ({"Retry-After": " 5 "}, 5),
             ({"Retry-After": "0"}, 1),
             ({"Retry-After": "3600"}, 3600),
             ({"Retry-After": "3601"}, 3600),
@@ -970,8 +994,8 @@ class TestNetwork:
 
     @pytest.mark.parametrize("layers", [1, 2])
     def test_bomb(self, raw, raw_client, layers):
-        """A small body that unpacks to 100 MB is given up before it does."""
-        body = b" " * 100_000_000
+        """A small body that unpacks to 50 MB is given up before it does."""
+        body = b" " * 50_000_000
         for _ in range(layers):
             body = gzip.compress(body)
         coding = ", ".join(["gzip"] * layers)
@@ -1027,14 +1051,19 @@ class TestConnections:
     def test_closed_in_between(self, raw, raw_client):
         """A connection that the tenant closed while it was idle is not a failure."""
 
+        is_closed = threading.Event()
+
         def answer(connection):
             body = json.dumps(TOKENS).encode()
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             hang_up(connection)
+            is_closed.set()
 
         raw.answer = answer
         for _ in range(3):
             assert raw_client.refresh("v1.M").access_token == "eyJ.a.b"
+            assert is_closed.wait(5)
+            is_closed.clear()
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_redirects(self, raw, raw_client, status):

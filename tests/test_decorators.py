@@ -591,6 +591,7 @@ class TestTenantThatDoesNotAsk:
         assert asked["acr_values"].endswith("policies/2007/06/multi-factor")
         assert asked["audience"] == OPEN
         assert asked["max_age"] == "900"
+        assert "offline_access" not in asked["scope"].split()
 
     def test_not_configured(self, ana):
         """If that brings none either, a page says so; the view stays closed, and nothing loops."""

@@ -382,17 +382,6 @@ class TestWhen:
         page = ben.press(page, "password", username=BEN, password="demo")
         assert page.heading == CHOICE
 
-    def test_session_of_before(self, app, ben, tenant, later):
-        """Cookies that somebody else got hold of add no method, once the login is old."""
-        choice = ben.get(TARGET)
-        thief = Visitor(app)
-        thief.take_cookies(ben)
-        later(299)
-        assert thief.get(choice.url).heading == CHOICE
-        later(2)
-        assert thief.press(choice, "Authenticator app").status == 401
-        assert associations(tenant) == 0
-
     def test_refused_by_auth0(self, ben, choice, tenant):
         """When Auth0 refuses, the page says so and the user is not lost."""
         body = {"error": "access_denied", "error_description": "User is already enrolled."}

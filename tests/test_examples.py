@@ -181,7 +181,8 @@ class TestDemo:
             assert login.url.startswith(f"http://localhost:{tenant}/")
             assert requests.get(f"http://localhost:{tenant}/", timeout=10).ok
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=10) == 0
+            assert process.communicate(timeout=10)[0].endswith("Stopped.\n")
+        assert process.returncode == 0
 
     @pytest.mark.parametrize("variable", ["DEMO_PORT", "TENANT_PORT"])
     def test_port_in_use(self, variable):

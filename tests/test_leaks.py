@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
 import pytest
+from flask import session
 
 from flask_auth0_mfa import Auth0MFAError, current_auth0, signals
 from flask_auth0_mfa.emulator import Tenant, serve
+from flask_auth0_mfa.services import services
+from flask_auth0_mfa.sessions import auth0_session
 
 from .conftest import ACCOUNTS, ADMIN, PAYMENTS
 from .observed import ANA, wrong_code
@@ -89,8 +92,6 @@ def app(make_app):
 
     @app.get("/note")
     def note():
-        from flask import session
-
         session["note"] = "a note of the application's own"
         return "Noted"
 
@@ -379,12 +380,9 @@ class TestErrors:
 
     def test_session(self, inside, wire):
         """The session and the parts of the extension do not show one when they are printed."""
-        from flask_auth0_mfa.services import services
-        from flask_auth0_mfa.sessions import auth0_session
-
         self.required()
-        with auth0_session() as session:
-            shown = f"{session!r} {services()!r} {services().settings!r}"
-            shown += repr(list(session.contexts.values())) + repr(session.login_token)
+        with auth0_session() as ours:
+            shown = f"{ours!r} {services()!r} {services().settings!r}"
+            shown += repr(list(ours.contexts.values())) + repr(ours.login_token)
         assert wire.tokens
         assert found_in(shown, wire.tokens) == []

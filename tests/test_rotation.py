@@ -22,16 +22,26 @@ from .visitor import Visitor
 
 
 @pytest.fixture
-def app(make_app):
-    """An application with a view that always asks Auth0 for a new token."""
-    app = make_app()
+def start(make_app):
+    """Start a process of the application: with a view that always asks Auth0 for a new token."""
 
-    @app.get("/refresh")
-    def refresh():
-        audience = request.args.get("audience", ACCOUNTS)
-        return jsonify(audience=current_auth0.get_access_token(audience, refresh=True).audience)
+    def start():
+        app = make_app()
 
-    return app
+        @app.get("/refresh")
+        def refresh():
+            audience = request.args.get("audience", ACCOUNTS)
+            return jsonify(audience=current_auth0.get_access_token(audience, refresh=True).audience)
+
+        return app
+
+    return start
+
+
+@pytest.fixture
+def app(start):
+    """The process that answers, unless a test starts another one."""
+    return start()
 
 
 @pytest.fixture
@@ -121,6 +131,33 @@ class TestStepUp:
         assert refresh(ana) == 200
         assert ana.press(page, "code", code=code).path == "/transfer"
         assert refresh(ana) == 200
+
+
+class TestAnotherProcess:
+    """A process that remembers nothing of the one before: it has the browser's cookies alone."""
+
+    def test_after_a_refresh(self, start, ana):
+        """The newest token is in the cookies after a refresh …"""
+        assert refresh(ana) == 200
+        assert refresh(twin_of(ana, start())) == 200
+
+    def test_after_a_step_up(self, start, ana, code):
+        """… after a step-up …"""
+        assert ana.step_up("/transfer", code).path == "/transfer"
+        assert refresh(twin_of(ana, start())) == 200
+
+    def test_after_a_refused_scope(self, start, ana):
+        """… and after an answer that was of no use otherwise."""
+        assert ana.json("GET", f"/token?audience={ACCOUNTS}&scope=delete:all").status_code == 403
+        assert ana.json("GET", "/token?audience=https://x.test").status_code == 403
+        assert refresh(twin_of(ana, start())) == 200
+
+    def test_before_a_code(self, start, ana, code):
+        """A check can be finished in another process than the one that began it."""
+        page = ana.challenge_page("/transfer")
+        later = twin_of(ana, start())
+        assert later.press(page, "code", code=code).path == "/transfer"
+        assert refresh(later) == 200
 
 
 class TestTabs:

@@ -8,7 +8,7 @@ import string
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc import jwe
 from joserfc.jwk import OctKey
@@ -78,6 +78,7 @@ def is_refused(sealer, sealed, purpose=SESSION):
 class TestContent:
     """What goes in comes out."""
 
+    @settings(deadline=None, max_examples=50)
     @given(st.dictionaries(st.text(), JSON, max_size=6))
     def test_round_trip(self, content):
         """Any JSON object comes back as it was."""
@@ -218,6 +219,7 @@ class TestTampering:
         assert len(sealed) > MAX_LENGTH
         assert is_refused(sealer, sealed)
 
+    @settings(deadline=None, max_examples=50)
     @given(st.text(max_size=200))
     def test_any_text(self, value):
         """No text at all brings another error."""

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask_wtf.csrf import CSRFProtect
 
-from .conftest import SECRET_KEY
+from .conftest import PAYMENTS, SECRET_KEY
 from .observed import ANA, grants, paths, refreshes, wrong_code
 from .visitor import Visitor
 
+CLEO = "cleo@example.com"
 TARGET = "/transfer?to=ben&amount=10"
 
 
@@ -48,7 +49,7 @@ class TestChoice:
 
     def test_single_method(self, visitor):
         """Who has one method only is asked for its code at once, with no other to choose."""
-        visitor.log_in("cleo@example.com")
+        visitor.log_in(CLEO)
         page = visitor.get(TARGET)
         assert "authenticator app" in page.heading
         assert "This is the only method you have set up." in page.text
@@ -291,8 +292,8 @@ class TestLimit:
     def test_others_are_not_limited(self, app, limited, tenant):
         """One user's wrong codes do not lock another one out."""
         cleo = Visitor(app)
-        cleo.log_in("cleo@example.com")
-        assert landed(cleo.step_up(TARGET, tenant.current_otp("cleo@example.com")))
+        cleo.log_in(CLEO)
+        assert landed(cleo.step_up(TARGET, tenant.current_otp(CLEO)))
 
     def test_limit_of_auth0(self, make_app, tenant):
         """Auth0's own limit is told like ours, with Auth0's time to wait."""
@@ -369,7 +370,7 @@ class TestEnd:
     def test_check_of_somebody_else(self, app, page):
         """The address of Ana's page shows Cleo what an unknown one shows."""
         cleo = Visitor(app)
-        cleo.log_in("cleo@example.com")
+        cleo.log_in(CLEO)
         answer = cleo.get(page.url)
         unknown = cleo.get("/auth/mfa/challenge?context=AAAAAAAAAAAAAAAAAAAAAA")
         assert answer.status == 404
@@ -426,7 +427,7 @@ class TestForgery:
     def test_token_of_another_session(self, app, send, route):
         """A token from an attacker's own page is refused."""
         cleo = Visitor(app)
-        cleo.log_in("cleo@example.com")
+        cleo.log_in(CLEO)
         token = cleo.challenge_page(TARGET).form("code")[1]["csrf_token"]
         assert send(route, token) == (400, [])
 
@@ -646,6 +647,36 @@ class TestFaults:
         page = ana.get(answer.link("Sign in"))
         assert page.text == "Home"
         assert landed(ana.step_up(TARGET, code))
+
+
+class TestAnswerForSomebodyElse:
+    """Auth0 answers a right code with tokens that belong to another user."""
+
+    @pytest.fixture(params=["id_token", "access_token"])
+    def answer(self, request, ana, page, code, tenant):
+        """The page after such an answer, in which one of the tokens is Cleo's."""
+        users = dict.fromkeys(["id_token", "access_token"], ANA) | {request.param: CLEO}
+        now = int(time.time())
+        claims = {"iss": tenant.issuer, "iat": now, "exp": now + 600}
+        subs = {name: {"sub": tenant.user(email).sub} for name, email in users.items()}
+        body = {
+            "token_type": "Bearer",
+            "expires_in": 600,
+            "scope": "transfer:funds",
+            "id_token": tenant.keys.sign(claims | {"aud": "demo-client"} | subs["id_token"]),
+            "access_token": tenant.keys.sign(claims | {"aud": PAYMENTS} | subs["access_token"]),
+        }
+        tenant.fault("/oauth/token", status=200, body=body)
+        return ana.press(page, "code", code=code)
+
+    def test_view_stays_closed(self, ana, answer):
+        """Nobody gets in by somebody else's token."""
+        assert answer.status in (401, 403)
+        assert "token for" not in ana.get(TARGET).text
+
+    def test_user_is_the_same(self, ana, answer):
+        """The session does not become the other user's."""
+        assert ana.json("GET", "/auth/profile").json["email"] == ANA
 
 
 class TestCookies:

@@ -26,7 +26,9 @@ NEEDS = {
     "node": Need(("node", "npm"), ("nodejs", "npm")),
     "redis": Need(("redis-server",), ("redis-server",)),
     "sdk": Need(("node", "npm"), ("nodejs", "npm")),
-    "browser": Need(("chromium", "chromedriver"), ("chromium", "chromium-driver")),
+    "browser": Need(
+        ("chromium", "chromedriver", "npm"), ("chromium", "chromium-driver", "nodejs", "npm")
+    ),
 }
 OLDEST_PYTHON = (3, 10)
 

@@ -61,7 +61,8 @@ def main() -> None:
         server = make_server(HOST, port, app, threaded=True)
         # Both answer from here on: the tenant's thread runs, and the bank's socket listens.
         print(welcome, flush=True)
-        server.serve_forever()
+        server.serve_forever()  # returns after Ctrl-C
+    print("Stopped.", flush=True)
 
 
 def free_port(variable: str, default: int) -> int:
@@ -86,4 +87,4 @@ if __name__ == "__main__":
     except ConfigurationError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        print("Stopped.")
+        sys.exit("Stopped.")

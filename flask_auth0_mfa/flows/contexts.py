@@ -216,8 +216,8 @@ class ContextFlow:
         elif isinstance(error, (AccessDeniedError, MfaVerifyError)) and context.waits_for_phone:
             # The push is over; going back to its page must not wait for it again.
             declined = isinstance(error, MfaDeclinedError)
-            over = {"challenge": None, "enrollment": None, "chosen": None, "chosen_method": None}
-            session.replace_context(replace(context, declined=declined, **over))
+            context = replace(context, challenge=None, enrollment=None, declined=declined)
+            session.replace_context(replace(context, chosen=None, chosen_method=None))
         elif isinstance(error, MfaVerifyError):
             session.replace_context(replace(context, attempts=context.attempts + 1))
         elif isinstance(error, StepUpUnavailableError):

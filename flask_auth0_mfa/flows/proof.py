@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from ..codes import CodeFormatError, CodeKind, clean_code
 from ..errors import InvalidRequestError
+from ..secret import Secret
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,6 @@ def _clean(kind: CodeKind, name: str, code: str) -> str:
         "length": f"{name} has the wrong length.",
     }
     try:
-        return clean_code(kind, code)
+        return Secret(clean_code(kind, code))
     except CodeFormatError as error:
         raise InvalidRequestError(texts[error.reason]) from None

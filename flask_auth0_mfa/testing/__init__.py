@@ -3,14 +3,18 @@
 With the extra ``emulator`` installed (``pip install "flask-auth0-mfa[emulator]"``) pytest finds the
 fixtures by itself. They cost a run that does not use them nothing.
 
-A test says who logs in and what they open::
+The application is made for the tenant, and the test says who logs in and what they open::
 
     # conftest.py
+    import pytest
+    from bank import create_app
+
     @pytest.fixture
     def app(auth0_tenant):
         return create_app(auth0_tenant.config)
 
-    # test_transfer.py
+The test itself::
+
     def test_transfer_needs_a_second_factor(auth0_client):
         auth0_client.log_in("ana@example.com")
         assert auth0_client.mfa_required("/transfer")
@@ -36,10 +40,19 @@ the extension leaves the process.
 ``step_up("/transfer", method="sms")`` picks a method: ``otp``, ``push``, ``sms``, ``voice``,
 ``email`` or ``recovery-code``. A tenant of one's own::
 
+    import pytest
+    from flask_auth0_mfa.emulator import Configuration, person
+
     @pytest.fixture
     def auth0_tenant(auth0_tenant):
-        auth0_tenant.configure(Configuration(users=(person("eve@example.com", "Eve"),)))
+        eve = person("eve@example.com", "Eve", phone_number="+15550100100")
+        auth0_tenant.configure(Configuration(users=(eve,)))
         return auth0_tenant
+
+    def test_eve_has_a_phone(auth0_client, auth0_tenant):
+        auth0_client.log_in("eve@example.com")
+        auth0_client.step_up("/transfer")
+        assert auth0_tenant.last_message("eve@example.com").channel == "sms"
 
 **Pieces of a check**, for tests that go through it step by step: ``auth0_tenant.otp(email)``,
 ``last_message(email).code``, ``recovery_code(email)``, ``approve_push(email)``,

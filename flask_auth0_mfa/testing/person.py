@@ -57,7 +57,7 @@ class Person:
             return form.filled(phone_number=PHONE_NUMBER)
         if form := with_field(forms, "email"):
             return form.filled(email=self._prover.email)
-        if (poll or code) and self._prover.method is None:
+        if (poll or code) and self._prover.method is None and "choose" not in page.request.args:
             return self._next_form(self._get(f"{page.request.url}&choose=1"))
         if poll is not None:
             self._prover.approve()

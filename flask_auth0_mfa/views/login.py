@@ -236,6 +236,11 @@ def _answer(error: Auth0MFAError, session: Auth0Session) -> Response:
         response = jsonify(error.to_dict())
         response.status_code = error.status
         return response
+    if isinstance(error, StepUpUnavailableError):
+        # Signing in again would end here again.
+        return error_page(
+            error, session, actions=(Action(gettext("Go back"), home_url(), primary=True),)
+        )
     again = Action(gettext("Sign in again"), url_for(f"{BLUEPRINT}.login"), primary=True)
     back = Action(gettext("Go back"), home_url())
     return error_page(error, session, actions=(again, back))

@@ -63,7 +63,7 @@ def start() -> Response:
             context = found.start_challenge(session, context, chosen, resend=resend)
         except (MfaChallengeError, RateLimitedError, Auth0UnavailableError) as error:
             return steps.failed_page(session, context, error)
-    return see_other(challenge_url(context.id, sent=1 if sends else None))
+    return see_other(challenge_url(context.id, sent=1 + resend if sends else None))
 
 
 def verify() -> Response:
@@ -149,13 +149,19 @@ def next_page(
         method=steps.method_shown(shown),
         reason=context.reason,
         attempts_left=attempts_left if form.code.errors else None,
-        notice=gettext("We sent a new code.") if "sent" in request.args else None,
+        notice=_sent_notice(),
         choose_url=steps.choose_url(context),
         resend=steps.resend_shown(session, context, shown),
         code_kind="recovery" if shown.method == "recovery-code" else "numeric",
         code_length=OTP_LENGTH if shown.method == "otp" else None,
         **steps.expiry(context),
     )
+
+
+def _sent_notice() -> str | None:
+    """Return what to tell a person to whom something was sent just now."""
+    notices = {"1": gettext("We sent you a code."), "2": gettext("We sent a new code.")}
+    return notices.get(request.args.get("sent", ""))
 
 
 def _choice(session: Auth0Session, context: MfaContext) -> Response:

@@ -15,6 +15,7 @@ from examples.bank import create_app
 from flask_auth0_mfa.emulator import Tenant
 
 from .browser import Browser, chromium
+from .pages import ANA, TARGET
 
 with_and_without_scripts = pytest.mark.parametrize(
     "scripts", [True, False], ids=["scripts", "no scripts"]
@@ -109,3 +110,23 @@ def ana(browser: Browser) -> Browser:
     """Ana, logged in."""
     browser.log_in()
     return browser
+
+
+@pytest.fixture
+def code_page(browser: Browser) -> Browser:
+    """Ana on the page that asks for the code of her app, on her way to ``TARGET``."""
+    browser.log_in(ANA, TARGET)
+    browser.press("Authenticator app")
+    return browser
+
+
+@pytest.fixture
+def right_code(tenant: Tenant) -> str:
+    """The code that Ana's app shows."""
+    return tenant.current_otp(ANA)
+
+
+@pytest.fixture
+def wrong_code(right_code: str) -> str:
+    """Six digits that Ana's app does not show."""
+    return f"{(int(right_code) + 1) % 1_000_000:06}"

@@ -12,7 +12,8 @@ Walk = Callable[[Browser, Tenant], None]
 
 ANA = "ana@example.com"
 BEN = "ben@example.com"
-TARGET = "/transfer?payee=Ben"
+#: Where the visitor of these pages is going, with a query that has to arrive unchanged.
+TARGET = "/transfer?payee=Ben+O%27Neil&note=a%20b&list=1&list=2"
 
 #: By name: what a visitor does to get there. Each begins with a browser that has never been here.
 PAGES: dict[str, Walk] = {}

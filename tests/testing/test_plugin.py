@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 import pytest
+
+import flask_auth0_mfa.testing
 
 pytest_plugins = ["pytester"]
 
@@ -52,6 +57,15 @@ def test_five_lines(project: pytest.Pytester) -> None:
         """
     )
     project.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
+
+
+def test_documented_examples(project: pytest.Pytester) -> None:
+    """The examples of the documentation run as they stand there."""
+    blocks = re.findall(r"::\n\n((?:    .*\n|\n)+)", flask_auth0_mfa.testing.__doc__ or "")
+    conftest, *tests = (textwrap.dedent(block) for block in blocks)
+    project.makeconftest(conftest)
+    project.makepyfile(**{f"test_{number}": text for number, text in enumerate(tests)})
+    project.runpytest_subprocess("-W", "error").assert_outcomes(passed=4)
 
 
 def test_one_application_for_many_tests(project: pytest.Pytester) -> None:
