@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
+from .return_to import safe_return_to
 from .secret import Secret
 
 PREFIX = "AUTH0_"
@@ -21,7 +22,7 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)+(?=[a-z]){_LABEL}", re.IGNORECASE)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LIMIT = re.compile(
-    r"\s*\d+\s*(/|\s*per\s*)\s*(\d+\s*)?(second|minute|hour|day|month|year)s?\s*", re.I
+    r"\s*[1-9]\d*\s*(/|\s*per\s*)\s*([1-9]\d*\s*)?(second|minute|hour|day|month|year)s?\s*", re.I
 )
 MAX_STEPUP_AGE = 12 * 3600
 
@@ -81,7 +82,7 @@ def _secret_text(value: Any) -> Secret:
 
 
 def _pem(value: Any) -> Secret:
-    text = _text(value.decode() if isinstance(value, bytes) else value)
+    text = _text(value.decode(errors="replace") if isinstance(value, bytes) else value)
     if "PRIVATE KEY-----" not in text:
         raise _Problem("must be a private key in PEM form (-----BEGIN PRIVATE KEY-----)")
     return Secret(text)
@@ -108,7 +109,7 @@ def _seconds(low: int, high: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         try:
             seconds = int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise _Problem("must be a whole number of seconds") from None
         if isinstance(value, bool) or (isinstance(value, float) and value != seconds):
             raise _Problem("must be a whole number of seconds")
@@ -167,7 +168,7 @@ def _limit(value: Any) -> str:
 
 def _path(value: Any) -> str:
     text = _text(value)
-    if not text.startswith("/") or text.startswith("//"):
+    if safe_return_to(text) is None:
         raise _Problem("must be a path of the application, such as /")
     return text
 

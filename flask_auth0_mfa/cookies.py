@@ -21,10 +21,10 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .models import Auth0Session, MalformedSessionError, context_id, token_hash
+from .models import Auth0Session, MalformedSessionError, MfaContext, context_id, token_hash
 from .sealing import (
     AUDIENCE,
     CONTEXT,
@@ -295,13 +295,17 @@ def _audience_parts(content: Mapping[str, Any]) -> Iterator[Part]:
 def _evict(session: Auth0Session, size: int) -> None:
     """Make the session smaller by what will be missed least.
 
-    Contexts beyond two, oldest first; then access tokens, the one that ends first first, but
+    Contexts beyond two, oldest first; then the code of an older challenge, which the shared state
+    knows as well; then access tokens, the one that ends first first, but
     never the last; then the second context; then what lets finished checks start again.
     """
     oldest = min(session.contexts.values(), key=lambda c: c.opened_at, default=None)
     spare = set(session.targets) - {context.id for context in session.contexts.values()}
     if oldest is not None and len(session.contexts) > KEPT_CONTEXTS:
         session.close_context(oldest)
+    elif len(session.contexts) > 1 and (long_one := _with_oob_code(session)) is not None:
+        challenge = replace(long_one.challenge, oob_code=None) if long_one.challenge else None
+        session.replace_context(replace(long_one, challenge=challenge))
     elif len(session.access_tokens) > 1:
         del session.access_tokens[
             min(session.access_tokens, key=lambda key: session.access_tokens[key].expires_at)
@@ -313,3 +317,9 @@ def _evict(session: Auth0Session, size: int) -> None:
     else:
         logger.error("A session of %d bytes does not fit into cookies", size)
         raise SessionTooLargeError(size)
+
+
+def _with_oob_code(session: Auth0Session) -> MfaContext | None:
+    """Return the context with the oldest challenge whose code is in the cookies."""
+    sent = [c for c in session.contexts.values() if c.challenge and c.challenge.oob_code]
+    return min(sent, key=lambda c: c.challenge.sent_at if c.challenge else 0, default=None)

@@ -98,6 +98,8 @@ class LoginRequiredError(Auth0MFAError):
     description = "You need to log in."
     #: Sealed parameter of the login route, where not just any login will do.
     ticket: str | None = None
+    #: Where the login should lead, where the request itself does not say.
+    return_to: str | None = None
 
 
 class MfaRequiredError(Auth0MFAError):

@@ -117,13 +117,15 @@ def _html_error(error: Auth0MFAError) -> WerkzeugResponse:
         # Only a user who is not known is sent on by itself: where login works but brings no
         # refresh token, the redirects would never end.
         if can_leave and isinstance(error, LoginRequiredError) and session.user is None:
-            return see_other(login_url())
+            return see_other(login_url(error))
         return error_page(error, session)
 
 
-def login_url() -> str:
+def login_url(error: LoginRequiredError) -> str:
     """Return the path of the login that leads back to where the user was going."""
-    return url_for(f"{BLUEPRINT}.login", return_to=return_to_page())
+    if error.ticket is not None:
+        return url_for(f"{BLUEPRINT}.login", ticket=error.ticket)
+    return url_for(f"{BLUEPRINT}.login", return_to=error.return_to or return_to_page())
 
 
 # -- pages -----------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ def _actions(error: Auth0MFAError, session: Auth0Session) -> tuple[Action, ...]:
         url = url_for(f"{BLUEPRINT}.login", ticket=error.ticket)
         return (Action(gettext("Sign in again"), url, primary=True),)
     if isinstance(error, LoginRequiredError):
-        return (Action(gettext("Sign in"), login_url(), primary=True),)
+        return (Action(gettext("Sign in"), login_url(error), primary=True),)
     if isinstance(error, (Auth0UnavailableError, RateLimitedError)):
         return (Action(gettext("Try again"), _again_url(), primary=True),)
     return (Action(gettext("Go back"), home_url(), primary=True),)

@@ -645,7 +645,7 @@ class TestFaults:
         answer = ana.press(answer, "Start again")
         assert answer.heading == "Sign in to go on"
         page = ana.get(answer.link("Sign in"))
-        assert page.text == "Home"
+        assert page.path == "/auth/mfa/challenge"
         assert landed(ana.step_up(TARGET, code))
 
 

@@ -133,6 +133,7 @@ class ChallengeFlow:
         self.parts.send(
             signals.challenge_sent, session, method=chosen.method, context_id=context.id
         )
+        self.contexts.remember_oob_code(context, challenge)
         return replace(context, challenge=challenge)
 
     def open_one(self, context: MfaContext, authenticator_id: str | None) -> Challenge | None:

@@ -18,8 +18,9 @@ from ..errors import (
     StepUpUnavailableError,
     UniversalLoginRequiredError,
 )
-from ..models import Auth0Session, MfaContext, StepUpRequest
-from ..sealing import LOGIN, MFA_TOKEN, SealBrokenError, SealExpiredError
+from ..models import Auth0Session, Challenge, MfaContext, StepUpRequest
+from ..sealing import LOGIN, MFA_TOKEN, STATE, SealBrokenError, SealExpiredError
+from ..secret import Secret
 from .parts import Parts
 
 #: An open context is offered again for the same request while it has this long to live (seconds).
@@ -190,7 +191,38 @@ class ContextFlow:
             raise error
         if not maybe_spent and self.is_used(context):
             raise MfaTokenNotFoundError()
-        return context
+        return self._with_oob_code(context)
+
+    # -- oob codes that did not fit into the cookies ------------------------------------------
+
+    def remember_oob_code(self, context: MfaContext, challenge: Challenge) -> None:
+        """Keep the code of a challenge in the shared state as well.
+
+        It is long, and the first to be left out when two open checks do not fit into cookies.
+        """
+        if challenge.oob_code is None:
+            return
+        content = {"oob_code": challenge.oob_code}
+        ttl = max(1, context.expires_at - self.parts.now())
+        sealed = self.parts.sealer.seal(STATE, content, context.expires_at)
+        self.parts.state.put(self._oob_name(context), sealed, ttl)
+
+    def _with_oob_code(self, context: MfaContext) -> MfaContext:
+        challenge = context.challenge
+        if challenge is None or challenge.challenge_type != "oob" or challenge.oob_code:
+            return context
+        sealed = self.parts.state.get(self._oob_name(context))
+        try:
+            oob_code = self.parts.sealer.open(STATE, sealed or "").get("oob_code")
+        except (SealBrokenError, SealExpiredError):
+            oob_code = None
+        if not isinstance(oob_code, str):
+            # Another process knows it; the user can ask for a new code.
+            return replace(context, challenge=None, chosen=None, chosen_method=None)
+        return replace(context, challenge=replace(challenge, oob_code=Secret(oob_code)))
+
+    def _oob_name(self, context: MfaContext) -> str:
+        return self.parts.sealer.name("oob", context.hash)
 
     # -- ending ------------------------------------------------------------------------------
 

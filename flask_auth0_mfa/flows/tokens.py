@@ -93,7 +93,11 @@ class TokenFlow:
         if before is not None:
             session.close_context(before)
         if not target.verified:
-            self._refreshed(session, target.request, force=True, chosen=target.chosen)
+            try:
+                self._refreshed(session, target.request, force=True, chosen=target.chosen)
+            except LoginRequiredError as error:
+                error.return_to = target.return_to
+                raise
         return target
 
     def is_met(self, session: Auth0Session, target: StepUpTarget) -> bool:

@@ -22,8 +22,9 @@
 
 const json = (answer) => answer.clone().json().catch(() => ({}));
 
-/* One check at a time for each challenge page, however many requests wait for it. */
-const running = new Map();
+/* One check at a time, and none that was passed since, however many requests are refused. */
+let running = null;
+let passedAt = 0;
 
 /* Never resolves while the browser is leaving; with "response" if the user comes back by Back. */
 const leaveFor = (url, response) => {
@@ -63,16 +64,16 @@ export const stepUpFetch = async (input, init, { prompt } = {}) => {
   const request = new Request(input, init);
   if (!request.headers.has("Accept")) request.headers.set("Accept", "application/json");
   for (;;) {
+    const sentAt = performance.now();
     const response = await fetch(request.clone());
     const refusal = response.status === 403 ? await json(response) : {};
     const url = refusal.challenge_url || refusal.login_url;
     if (!url || new URL(url, location).origin !== location.origin) return response;
     if (!prompt || !refusal.mfa_token) return leaveFor(url, response);
-    if (!running.has(url)) {
-      const check = prove(refusal, response, prompt).finally(() => running.delete(url));
-      running.set(url, check);
-    }
-    const instead = await running.get(url);
+    if (passedAt > sentAt) continue;
+    running ??= prove(refusal, response, prompt).finally(() => { running = null; });
+    const instead = await running;
     if (instead) return instead.clone();
+    passedAt = performance.now();
   }
 };
