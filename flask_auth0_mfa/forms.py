@@ -103,8 +103,9 @@ class ResendForm(ChooseForm):
 
 
 class CodeForm(ContextForm):
-    """The one field for a code."""
+    """The one field for a code; ``method`` says whose, since another tab may choose another."""
 
+    method = HiddenField()
     code = StringField()
     #: Set by the view before it validates.
     kind: CodeKind = "otp"

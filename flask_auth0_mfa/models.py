@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from . import factors
@@ -126,10 +126,10 @@ class Enrollment:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that Auth0 gave, under its names."""
-        fields = {name: value for name, value in asdict(self).items() if value}
+        given = {name: value for name, value in asdict(self).items() if value}
         if self.recovery_codes:
-            fields["recovery_codes"] = list(self.recovery_codes)
-        return fields
+            given["recovery_codes"] = list(self.recovery_codes)
+        return given
 
 
 @dataclass(frozen=True)
@@ -449,8 +449,13 @@ def _request_of(source: StepUpTarget | MfaContext) -> StepUpRequest:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    """Return a dataclass as plain types, without what is empty."""
-    return {key: item for key, item in asdict(value).items() if item is not None}
+    """Return a dataclass as plain types, without what is as it is by default.
+
+    In a cookie every byte counts.
+    """
+    defaults = {one.name: one.default for one in fields(value)}
+    content = asdict(value)
+    return {k: v for k, v in content.items() if v is not None and v != defaults[k]}
 
 
 def _context_to_dict(context: MfaContext) -> dict[str, Any]:
@@ -481,18 +486,18 @@ def _token_from_dict(entry: Mapping[str, Any]) -> AccessToken:
 
 
 def _context_from_dict(entry: Mapping[str, Any]) -> MfaContext:
-    fields = {"audience": None, **entry, "expires_at": int(entry["expires_at"])}
-    fields["raw_mfa_token"] = Secret(entry["raw_mfa_token"])
-    if (methods := fields.get("methods")) is not None:
-        fields["methods"] = tuple(methods)
-    if (challenge := fields.get("challenge")) is not None:
-        fields["challenge"] = Challenge(**_with_secret_code(challenge))
-    if (enrollment := fields.get("enrollment")) is not None:
-        codes = tuple(enrollment["recovery_codes"])
-        fields["enrollment"] = Enrollment(
+    content = {"audience": None, **entry, "expires_at": int(entry["expires_at"])}
+    content["raw_mfa_token"] = Secret(entry["raw_mfa_token"])
+    if (methods := content.get("methods")) is not None:
+        content["methods"] = tuple(methods)
+    if (challenge := content.get("challenge")) is not None:
+        content["challenge"] = Challenge(**_with_secret_code(challenge))
+    if (enrollment := content.get("enrollment")) is not None:
+        codes = tuple(enrollment.get("recovery_codes", ()))
+        content["enrollment"] = Enrollment(
             **{**_with_secret_code(enrollment), "recovery_codes": codes}
         )
-    return MfaContext(**fields)
+    return MfaContext(**content)
 
 
 def _with_secret_code(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -500,8 +505,8 @@ def _with_secret_code(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _target_from_dict(entry: Mapping[str, Any]) -> StepUpTarget:
-    fields = {"audience": None, "scope": None, "return_to": None, "reason": None, **entry}
-    fields["expires_at"] = int(entry["expires_at"])
-    if (methods := fields.get("methods")) is not None:
-        fields["methods"] = tuple(methods)
-    return StepUpTarget(**fields)
+    content = {"audience": None, "scope": None, "return_to": None, "reason": None, **entry}
+    content["expires_at"] = int(entry["expires_at"])
+    if (methods := content.get("methods")) is not None:
+        content["methods"] = tuple(methods)
+    return StepUpTarget(**content)

@@ -175,6 +175,16 @@ class TestMessages:
         assert len(tenant.messages) == 1
 
     @sent_ways
+    def test_page_from_before(self, ana, tenant, way):
+        """A page that was left open still takes its own code, after another method was chosen."""
+        page = ana.challenge_page(TARGET, way.label)
+        ana.press(ana.get(page.link("Use another method")), OTP.label)
+        again = ana.press(page, "code", code=way.wrong(tenant))
+        assert "Check that you used the newest message." in again.text
+        assert again.heading == page.heading
+        assert ana.press(page, "code", code=way.right(tenant)).status == 200
+
+    @sent_ways
     def test_other_method_and_back(self, ana, tenant, way):
         """Going to another method and back keeps the message that was sent."""
         page = ana.challenge_page(TARGET, way.label)

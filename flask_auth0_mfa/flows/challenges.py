@@ -122,6 +122,19 @@ class ChallengeFlow:
             session.targets[context.id] = replace(target, chosen=chosen.id)
         return context
 
+    def back_to(self, session: Auth0Session, context: MfaContext, method: str) -> MfaContext:
+        """Return to the method whose page was sent, if another was chosen since; sends nothing."""
+        if context.enrollment is not None or method == context.chosen_method:
+            return context
+        challenge = context.challenge
+        for one in context.usable:
+            is_open = challenge is not None and challenge.authenticator_id == one.id
+            if one.method == method and (is_open or not is_out_of_band(method)):
+                context = replace(context, chosen=one.id, chosen_method=method)
+                session.replace_context(context)
+                break
+        return context
+
     def _sent(
         self, session: Auth0Session, context: MfaContext, chosen: Authenticator
     ) -> MfaContext:

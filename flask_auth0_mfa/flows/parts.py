@@ -39,5 +39,5 @@ class Parts:
 
 
 def new_sid() -> str:
-    """Return a new session id with 192 random bits (ASVS 7.2.3 asks for 128)."""
-    return secrets.token_urlsafe(24)
+    """Return a new session id with 128 random bits (ASVS 7.2.3)."""
+    return secrets.token_urlsafe(16)

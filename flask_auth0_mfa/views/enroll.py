@@ -168,7 +168,8 @@ def confirm_page(
     if context.waits_for_phone:
         shown, endpoint = ContextForm.shown(steps.binding(session), context.id), "poll"
     else:
-        shown, endpoint = form or CodeForm.shown(steps.binding(session), context.id), "verify"
+        form = form or CodeForm.shown(steps.binding(session), context.id, method=enrollment.method)
+        shown, endpoint = form, "verify"
     notice = gettext("Your phone has not confirmed it yet.") if "still" in request.args else None
     return render_page(
         "enroll.html",

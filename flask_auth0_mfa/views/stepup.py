@@ -73,11 +73,12 @@ def verify() -> Response:
         steps.require_user(session)
         form = CodeForm.submitted(steps.binding(session))
         named = session.find_context(form.context.data or "")
-        form.kind = steps.code_kind(_method(named) if named else "otp")
+        form.kind = steps.code_kind(form.method.data or (_method(named) if named else "otp"))
         if passed := steps.finished(session, form):
             return passed
         context = steps.submitted_context(session, form, maybe_spent=True)
         context = found.challenges.listed(session, context)
+        context = found.challenges.back_to(session, context, form.method.data or "")
         if form.errors:
             return next_page(session, context, form=form, status=InvalidRequestError.status)
         try:
@@ -139,7 +140,7 @@ def next_page(
     opened = found.challenges.open_one(context, shown.id)
     if opened is not None and opened.binding_method != "prompt":
         return see_other(url_for(f"{BLUEPRINT}.wait", context=context.id))
-    form = form or CodeForm.shown(steps.binding(session), context.id)
+    form = form or CodeForm.shown(steps.binding(session), context.id, method=shown.method)
     return render_page(
         "challenge.html",
         session,
