@@ -152,7 +152,7 @@ def _check_login() -> None:
 
 
 def _check_step_up(wanted: StepUpRequest) -> None:
-    with auth0_session() as session:
+    with auth0_session(is_strict=True) as session:
         services().tokens.require(session, _with_target(wanted))
 
 

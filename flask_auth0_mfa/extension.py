@@ -29,6 +29,7 @@ from .flows import (
 )
 from .limits import build_limits
 from .logins import Logins
+from .memory import Memory
 from .models import AccessToken, Authenticator, Challenge, Enrollment, StepUpRequest, TokenResponse
 from .refresh import TokenFamily
 from .responses import error_response, return_to_page
@@ -96,9 +97,10 @@ class Auth0MFA:
         state = open_state(settings.state_uri)
         keys = SigningKeys(client.jwks, clock)
         verifier = IdTokenVerifier(keys, settings.issuer, settings.client_id, clock)
-        family = TokenFamily(client, state, sealer, clock)
-        logins = Logins(state, sealer, family, clock)
-        parts = Parts(settings, client, sealer, state, family, verifier, clock, sender=app)
+        memory = Memory(state, sealer, clock)
+        family = TokenFamily(client, memory)
+        logins = Logins(memory, family)
+        parts = Parts(settings, client, sealer, memory, family, verifier, clock, sender=app)
         contexts = ContextFlow(parts)
         tokens = TokenFlow(parts, contexts)
         challenges = ChallengeFlow(parts, contexts)

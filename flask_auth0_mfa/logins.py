@@ -10,13 +10,11 @@ must not be raised by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from .memory import Memory
 from .models import Auth0Session
 from .refresh import TokenFamily
-from .sealing import Sealer
-from .state import SharedState
 
 #: How long an ended login is remembered, in seconds.
 ENDED_TTL = 86_400
@@ -24,15 +22,16 @@ ENDED_TTL = 86_400
 
 @dataclass(frozen=True)
 class Logins:
-    """The recent past of every login, in the shared state."""
+    """The recent past of every login."""
 
-    state: SharedState
-    sealer: Sealer
+    memory: Memory
     family: TokenFamily
-    clock: Callable[[], float]
 
     def caught_up(self, session: Auth0Session) -> Auth0Session:
-        """Return the session with its newest refresh token; an empty one if it has ended."""
+        """Return the session with its newest refresh token; an empty one if it has ended.
+
+        Raises :class:`Auth0UnavailableError` when the shared state cannot be reached.
+        """
         if session.login_id is None:
             return session
         if self._is_ended(session):
@@ -54,21 +53,15 @@ class Logins:
             self._end("sub", subject)
 
     def _end(self, kind: str, value: str) -> None:
-        self.state.put(self._ended(kind, value), repr(self.clock()), ENDED_TTL)
-
-    def _ended(self, kind: str, value: str) -> str:
-        return self.sealer.name("ended", kind, value)
+        self.memory.put(("ended", kind, value), {"at": self.memory.clock()}, ENDED_TTL)
 
     def _is_ended(self, session: Auth0Session) -> bool:
         user = session.user or {}
-        names = [
-            self._ended(kind, value)
-            for kind, value in (
-                ("login", session.login_id),
-                ("sid", user.get("sid")),
-                ("sub", user.get("sub")),
-            )
-            if isinstance(value, str)
-        ]
-        marks = self.state.get_many(names)
-        return any(mark is not None and session.created_at <= float(mark) for mark in marks)
+        known = (
+            ("login", session.login_id),
+            ("sid", user.get("sid")),
+            ("sub", user.get("sub")),
+        )
+        names = [("ended", kind, value) for kind, value in known if isinstance(value, str)]
+        marks = self.memory.get_many(names)
+        return any(mark is not None and session.created_at <= mark["at"] for mark in marks)

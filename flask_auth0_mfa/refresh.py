@@ -9,16 +9,14 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
 
 from .client import Auth0Client
+from .memory import Memory
 from .models import TokenResponse
-from .sealing import STATE, SealBrokenError, Sealer, SealExpiredError
 from .secret import Secret
-from .state import SharedState
 
 #: How long the successor of a refresh token is remembered, in seconds. A browser may come back
 #: with the cookie before it until it has made another request.
@@ -35,21 +33,17 @@ class TokenFamily:
     def __init__(
         self,
         client: Auth0Client,
-        state: SharedState,
-        sealer: Sealer,
-        clock: Callable[[], float],
+        memory: Memory,
     ) -> None:
         self._client = client
-        self._state = state
-        self._sealer = sealer
-        self._clock = clock
+        self._memory = memory
 
     @contextmanager
     def held(self, refresh_token: str) -> Iterator[str]:
         """Hold the family and yield its newest token, the one to present."""
         while True:
             newest = self.newest(refresh_token)
-            with self._state.locked(self._sealer.name("family", newest)):
+            with self._memory.locked(("family", newest)):
                 if self.newest(newest) == newest:
                     yield newest
                     return
@@ -57,7 +51,7 @@ class TokenFamily:
     def rotated(self, old: str, new: str | None) -> None:
         """Remember that ``new`` replaced ``old``."""
         if new is not None and new != old:
-            self._put(("next", old), {"token": new}, SUCCESSOR_TTL)
+            self._memory.put(("next", old), {"token": new}, SUCCESSOR_TTL)
 
     def refresh(
         self, refresh_token: str, audience: str | None, scope: str | None, *, force: bool
@@ -67,38 +61,25 @@ class TokenFamily:
         Returns the tokens and whether the tenant was asked for them. With ``force`` only a result
         that came while we waited counts.
         """
-        arrived_at = self._clock()
+        arrived_at = self._memory.clock()
         wanted = ("result", refresh_token, audience or "", scope or "")
         with self.held(refresh_token) as newest:
-            known = self._get(wanted)
+            known = self._memory.get(wanted)
             if known is not None and (not force or known["at"] > arrived_at):
                 return TokenResponse(**known["tokens"]), False
             response = self._client.refresh(newest, audience, scope)
             self.rotated(newest, response.refresh_token)
             tokens = asdict(response)
             tokens["refresh_token"] = response.refresh_token or newest
-            result = {"at": self._clock(), "tokens": tokens}
-            self._put(wanted, result, RESULT_TTL)
+            result = {"at": self._memory.clock(), "tokens": tokens}
+            self._memory.put(wanted, result, RESULT_TTL)
             return TokenResponse(**tokens), True
 
     def newest(self, refresh_token: str) -> str:
         """Return the token that has replaced this one, or itself."""
         for _ in range(MAX_STEPS):
-            successor = self._get(("next", refresh_token))
+            successor = self._memory.get(("next", refresh_token))
             if successor is None:
                 break
             refresh_token = Secret(successor["token"])
         return refresh_token
-
-    def _get(self, parts: tuple[str, ...]) -> dict[str, Any] | None:
-        sealed = self._state.get(self._sealer.name(*parts))
-        if sealed is None:
-            return None
-        try:
-            return self._sealer.open(STATE, sealed)
-        except (SealBrokenError, SealExpiredError):
-            return None
-
-    def _put(self, parts: tuple[str, ...], content: dict[str, Any], ttl: int) -> None:
-        sealed = self._sealer.seal(STATE, content, int(self._clock()) + ttl)
-        self._state.put(self._sealer.name(*parts), sealed, ttl)

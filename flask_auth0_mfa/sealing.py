@@ -125,9 +125,15 @@ class Sealer:
 
     def name(self, *parts: str) -> str:
         """Return a stable name for use as a key in shared storage, which tells nothing."""
-        key = _key(self._secrets()[0], NAME).raw_value
+        return self.names(*parts)[0]
+
+    def names(self, *parts: str) -> list[str]:
+        """Return the name under each secret, the current one first."""
         joined = "\x00".join(parts).encode("utf-8", "surrogatepass")
-        return hmac.new(key, joined, hashlib.sha256).hexdigest()[:40]
+        return [
+            hmac.new(_key(one, NAME).raw_value, joined, hashlib.sha256).hexdigest()[:40]
+            for one in self._secrets()
+        ]
 
 
 def _pack(text: str) -> bytes:

@@ -24,6 +24,7 @@ from flask.sessions import (
 )
 
 from .cookies import CookieStore
+from .errors import Auth0UnavailableError
 from .models import Auth0Session, MalformedSessionError
 from .sealing import Sealer
 from .services import services
@@ -45,12 +46,22 @@ class SessionStore(Protocol):
 
 
 @contextmanager
-def auth0_session() -> Iterator[Auth0Session]:
-    """Yield this request's session; what is changed is stored, also when an error is raised."""
+def auth0_session(*, is_strict: bool = False) -> Iterator[Auth0Session]:
+    """Yield this request's session; what is changed is stored, also when an error is raised.
+
+    :param is_strict: raise :class:`Auth0UnavailableError` when it cannot be known whether the
+        login was ended elsewhere. Without it the session is taken as its cookies have it, so that
+        pages and logout go on while the shared state is down.
+    """
     store = _store()
     session = store.load()
     before = session.to_dict()
-    session = services().logins.caught_up(session)
+    try:
+        session = services().logins.caught_up(session)
+    except Auth0UnavailableError:
+        if is_strict:
+            raise
+        logger.error("The shared state cannot be reached: logouts elsewhere are not known")
     try:
         yield session
     finally:

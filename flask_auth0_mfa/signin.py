@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import signals
 from .config import Settings
-from .errors import LoginRequiredError
+from .errors import Auth0UnavailableError, LoginRequiredError
 from .flows import new_sid
 from .logins import Logins
 from .models import ANY_AUDIENCE, AccessToken, Auth0Session, TokenResponse, Verification
 from .tokens import PROTOCOL_CLAIMS, IdTokenVerifier, InvalidTokenError, is_for
+
+logger = logging.getLogger("flask_auth0_mfa")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,11 @@ class SignInFlow:
     def sign_out(self, session: Auth0Session) -> str | None:
         """End the session; returns the refresh token that should be revoked, if there is one."""
         user, refresh_token = session.user, session.refresh_token
-        self.logins.end(session)
+        try:
+            self.logins.end(session)
+        except Auth0UnavailableError:
+            # The user is signed out in this browser all the same.
+            logger.error("The shared state cannot be reached: a logout was not written down")
         self.forget(session)
         if user is not None:
             signals.logged_out.send(self.sender, user_id=user.get("sub"))

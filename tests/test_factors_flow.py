@@ -146,6 +146,7 @@ class TestLongChecks:
         answer = ana.press(page, "code", code=code)
         assert (answer.status, answer.heading) == (400, page.heading)
         assert "That code is too old. Ask for a new one." in answer.text
+        assert grants(tenant) == []
         answer = ana.press(answer, "Send a new code")
         assert ana.press(answer, "code", code=way.right(tenant)).status == 200
 

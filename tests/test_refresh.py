@@ -17,6 +17,7 @@ from flask_auth0_mfa.config import load_settings
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
 from flask_auth0_mfa.emulator.clients import Client, RefreshTokenSettings
 from flask_auth0_mfa.errors import Auth0MfaRequired, Auth0ResponseError, Auth0UnavailableError
+from flask_auth0_mfa.memory import Memory
 from flask_auth0_mfa.refresh import RESULT_TTL, SUCCESSOR_TTL, TokenFamily
 from flask_auth0_mfa.sealing import Sealer
 from flask_auth0_mfa.state import MemoryState, open_state
@@ -36,7 +37,9 @@ def make_family(tenant, tenant_server, clock):
     def make(state=None, url=tenant_server.url, clock=clock):
         values = {"domain": url, "client_id": "demo-client", "client_secret": "demo-secret"}
         client = Auth0Client(load_settings({"SECRET_KEY": "x"}, values, {}), clock)
-        return TokenFamily(client, state or MemoryState(), Sealer(lambda: [SECRET], clock), clock)
+        return TokenFamily(
+            client, Memory(state or MemoryState(), Sealer(lambda: [SECRET], clock), clock)
+        )
 
     return make
 

@@ -321,6 +321,13 @@ class TestNarrowed:
         assert (page.status, page.heading) == (400, "None of your methods can be used here")
         assert visitor.json("GET", "/by/push").status_code == 403
 
+    def test_no_way_through_login(self, ana, tenant):
+        """Universal Login cannot prove one certain method, so nobody is sent there for it."""
+        tenant.fault("/oauth/token", status=403, body={"error": "mfa_required"})
+        page = ana.get("/by/otp")
+        assert (page.status, page.path) == (403, "/by/otp")
+        assert page.heading == "A second check is needed, but it is not set up"
+
     def test_login_with_a_second_factor(self, ana, tenant):
         """A login with some second factor does not say which, so it does not count."""
         tenant.fault("/oauth/token", status=403, body={"error": "mfa_required"})

@@ -14,8 +14,8 @@ from ..errors import (
     mfa_api_error,
 )
 from ..factors import is_out_of_band
+from ..memory import Name
 from ..models import Auth0Session, Authenticator, Challenge, MfaContext
-from ..sealing import STATE, SealBrokenError, SealExpiredError
 from .contexts import ContextFlow
 from .parts import Parts
 
@@ -48,7 +48,7 @@ class ChallengeFlow:
 
     def forget(self, session: Auth0Session) -> None:
         """Forget the list: the user has another authenticator now."""
-        self.parts.state.put(self._list_name(session), "", LIST_TTL)
+        self.parts.memory.put(self._list_name(session), {}, LIST_TTL)
 
     def _asked(self, session: Auth0Session, context: MfaContext) -> tuple[Authenticator, ...]:
         try:
@@ -56,23 +56,19 @@ class ChallengeFlow:
         except Auth0ResponseError as answer:
             error = mfa_api_error(answer, MfaListAuthenticatorsError)
             raise self.contexts.failed(session, context, error) from None
-        content = {"items": [asdict(one) for one in found]}
-        sealed = self.parts.sealer.seal(STATE, content, self.parts.now() + LIST_TTL)
-        self.parts.state.put(self._list_name(session), sealed, LIST_TTL)
+        items = [asdict(one) for one in found]
+        self.parts.memory.put(self._list_name(session), {"items": items}, LIST_TTL)
         return found
 
     def _remembered(self, session: Auth0Session) -> tuple[Authenticator, ...] | None:
-        sealed = self.parts.state.get(self._list_name(session))
-        if not sealed:
+        kept = self.parts.memory.get(self._list_name(session))
+        if not kept:
             return None
-        try:
-            items = self.parts.sealer.open(STATE, sealed)["items"]
-            return tuple(Authenticator(**item) for item in items)
-        except (SealBrokenError, SealExpiredError, KeyError, TypeError):
-            return None
+        return tuple(Authenticator(**item) for item in kept["items"])
 
-    def _list_name(self, session: Auth0Session) -> str:
-        return self.parts.sealer.name("authenticators", session.login_id or "")
+    @staticmethod
+    def _list_name(session: Auth0Session) -> Name:
+        return ("authenticators", session.login_id or "")
 
     def pick(
         self, context: MfaContext, authenticator_id: str | None, challenge_type: str | None = None

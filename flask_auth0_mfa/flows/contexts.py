@@ -19,7 +19,7 @@ from ..errors import (
     UniversalLoginRequiredError,
 )
 from ..models import Auth0Session, Challenge, MfaContext, StepUpRequest
-from ..sealing import LOGIN, MFA_TOKEN, STATE, SealBrokenError, SealExpiredError
+from ..sealing import LOGIN, MFA_TOKEN, SealBrokenError, SealExpiredError
 from ..secret import Secret
 from .parts import Parts
 
@@ -202,41 +202,29 @@ class ContextFlow:
         """
         if challenge.oob_code is None:
             return
-        content = {"oob_code": challenge.oob_code}
-        ttl = max(1, context.expires_at - self.parts.now())
-        sealed = self.parts.sealer.seal(STATE, content, context.expires_at)
-        self.parts.state.put(self._oob_name(context), sealed, ttl)
+        ttl = context.expires_at - self.parts.now()
+        self.parts.memory.put(("oob", context.hash), {"oob_code": challenge.oob_code}, ttl)
 
     def _with_oob_code(self, context: MfaContext) -> MfaContext:
         challenge = context.challenge
         if challenge is None or challenge.challenge_type != "oob" or challenge.oob_code:
             return context
-        sealed = self.parts.state.get(self._oob_name(context))
-        try:
-            oob_code = self.parts.sealer.open(STATE, sealed or "").get("oob_code")
-        except (SealBrokenError, SealExpiredError):
-            oob_code = None
-        if not isinstance(oob_code, str):
+        kept = self.parts.memory.get(("oob", context.hash))
+        if kept is None:
             # Another process knows it; the user can ask for a new code.
             return replace(context, challenge=None, chosen=None, chosen_method=None)
-        return replace(context, challenge=replace(challenge, oob_code=Secret(oob_code)))
-
-    def _oob_name(self, context: MfaContext) -> str:
-        return self.parts.sealer.name("oob", context.hash)
+        return replace(context, challenge=replace(challenge, oob_code=Secret(kept["oob_code"])))
 
     # -- ending ------------------------------------------------------------------------------
 
     def is_used(self, context: MfaContext) -> bool:
         """Tell whether the context was spent, maybe in a request whose answer is not here yet."""
-        return self.parts.state.get(self._used(context)) is not None
+        return self.parts.memory.get(("used", context.hash)) is not None
 
     def mark_used(self, context: MfaContext) -> None:
         """Remember that the context is spent: an old cookie must not bring it back (SEC-42)."""
         remaining = context.expires_at - self.parts.now() + USED_MARGIN
-        self.parts.state.put(self._used(context), "1", remaining)
-
-    def _used(self, context: MfaContext) -> str:
-        return self.parts.sealer.name("used", context.hash)
+        self.parts.memory.put(("used", context.hash), {}, remaining)
 
     def failed(
         self, session: Auth0Session, context: MfaContext, error: Auth0MFAError

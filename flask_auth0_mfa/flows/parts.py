@@ -9,10 +9,10 @@ from typing import Any
 
 from ..client import Auth0Client
 from ..config import Settings
+from ..memory import Memory
 from ..models import Auth0Session
 from ..refresh import TokenFamily
 from ..sealing import Sealer
-from ..state import SharedState
 from ..tokens import IdTokenVerifier
 
 
@@ -23,7 +23,7 @@ class Parts:
     settings: Settings
     client: Auth0Client
     sealer: Sealer
-    state: SharedState
+    memory: Memory
     family: TokenFamily
     verifier: IdTokenVerifier
     clock: Callable[[], float]

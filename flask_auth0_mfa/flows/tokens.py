@@ -25,6 +25,7 @@ from ..models import (
     Verification,
     scope_set,
 )
+from ..secret import Secret
 from ..tokens import InvalidTokenError, is_for
 from .contexts import ContextFlow
 from .parts import Parts
@@ -127,7 +128,7 @@ class TokenFlow:
         and :class:`LoginRequiredError` when the ID token is not this user's.
         """
         if response.refresh_token is not None:
-            session.refresh_token = response.refresh_token
+            session.refresh_token = Secret(response.refresh_token)
         subject = (session.user or {}).get("sub")
         if response.id_token is not None:
             self._check_id_token(session, response.id_token, subject)

@@ -20,8 +20,8 @@ from ..errors import (
     StepUpUnavailableError,
     verify_error,
 )
+from ..memory import Name
 from ..models import Auth0Session, MfaContext, TokenResponse, Verification, scope_set
-from ..sealing import STATE, SealBrokenError, SealExpiredError
 from .challenges import ChallengeFlow
 from .contexts import ContextFlow
 from .parts import Parts, new_sid
@@ -97,13 +97,12 @@ class VerificationFlow:
 
         Counted over all tabs: Auth0 allows 12 exchanges a minute and session.
         """
-        name = self.parts.sealer.name("poll", context.hash)
-        with self.parts.state.locked(name):
-            next_at, interval = self._last_poll(name)
+        with self.parts.memory.locked(("poll", context.hash)):
+            next_at, interval = self._last_poll(context)
             wait = next_at - self.parts.clock()
             if wait > 0:
                 return math.ceil(wait)
-            self._next_poll(name, interval)
+            self._next_poll(context, interval)
         return 0
 
     def poll(self, session: Auth0Session, context: MfaContext, proof: Proof) -> TokenResponse:
@@ -119,24 +118,20 @@ class VerificationFlow:
 
     def _interval_after(self, context: MfaContext, pending: MfaVerifyPendingError) -> int:
         """Return the interval from now on: each ``slow_down`` widens it (RFC 8628 section 3.5)."""
-        name = self.parts.sealer.name("poll", context.hash)
-        _, interval = self._last_poll(name)
+        _, interval = self._last_poll(context)
         if pending.interval > POLL_INTERVAL:
             interval += POLL_STEP
-            self._next_poll(name, interval)
+            self._next_poll(context, interval)
         return interval
 
-    def _last_poll(self, name: str) -> tuple[float, int]:
+    def _last_poll(self, context: MfaContext) -> tuple[float, int]:
         """Return when the next check may be made, and the interval between checks."""
-        try:
-            next_at, interval = (self.parts.state.get(name) or "").split()
-            return float(next_at), int(interval)
-        except ValueError:
-            return 0.0, POLL_INTERVAL
+        kept = self.parts.memory.get(("poll", context.hash))
+        return (0.0, POLL_INTERVAL) if kept is None else (kept["next_at"], kept["interval"])
 
-    def _next_poll(self, name: str, interval: int) -> None:
-        ttl = self.parts.settings.mfa_context_ttl
-        self.parts.state.put(name, f"{self.parts.clock() + interval} {interval}", ttl)
+    def _next_poll(self, context: MfaContext, interval: int) -> None:
+        kept = {"next_at": self.parts.clock() + interval, "interval": interval}
+        self.parts.memory.put(("poll", context.hash), kept, self.parts.settings.mfa_context_ttl)
 
     def _require_own_oob_code(self, context: MfaContext, proof: Proof) -> None:
         """Refuse the ``oob_code`` of anything but what is open in this check."""
@@ -214,21 +209,15 @@ class VerificationFlow:
         """Tell whether this very proof was accepted a moment ago."""
         return self._twin(self._outcome(context, proof)) is not None
 
-    def _outcome(self, context: MfaContext, proof: Proof) -> str:
-        return self.parts.sealer.name("outcome", context.hash, *proof.fields)
+    @staticmethod
+    def _outcome(context: MfaContext, proof: Proof) -> Name:
+        return ("outcome", context.hash, *proof.fields)
 
-    def _twin(self, outcome: str) -> TokenResponse | None:
+    def _twin(self, outcome: Name) -> TokenResponse | None:
         """Return what the first press of the button got, for the second one (UX-74)."""
-        sealed = self.parts.state.get(outcome)
-        if sealed is None:
-            return None
-        try:
-            return TokenResponse(**self.parts.sealer.open(STATE, sealed))
-        except (SealBrokenError, SealExpiredError, TypeError):
-            return None
+        kept = self.parts.memory.get(outcome)
+        return None if kept is None else TokenResponse(**kept)
 
-    def _remember(self, outcome: str, context: MfaContext, response: TokenResponse) -> None:
+    def _remember(self, outcome: Name, context: MfaContext, response: TokenResponse) -> None:
         self.contexts.mark_used(context)
-        expires_at = self.parts.now() + DOUBLE_SUBMIT_TTL
-        sealed = self.parts.sealer.seal(STATE, asdict(response), expires_at)
-        self.parts.state.put(outcome, sealed, DOUBLE_SUBMIT_TTL)
+        self.parts.memory.put(outcome, asdict(response), DOUBLE_SUBMIT_TTL)

@@ -34,7 +34,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, request
 
 from ..config import Settings
-from ..errors import Auth0MFAError
+from ..errors import Auth0MFAError, InvalidRequestError
 from ..pages import BLUEPRINT, set_no_store
 from ..responses import error_response, is_program_call
 from . import api, enroll, login, push, recovery, stepup
@@ -78,6 +78,7 @@ def build_blueprint(settings: Settings) -> Blueprint:
         blueprint.add_url_rule(rule, name, view, methods=methods)
     blueprint.register_error_handler(Auth0MFAError, error_response)
     blueprint.url_value_preprocessor(_prepare)
+    blueprint.before_request(_refuse_other_sites)
     blueprint.after_request(_no_store)
     return blueprint
 
@@ -92,6 +93,16 @@ def _by_side(for_people: Callable[[], Any], for_programs: Callable[[], Any]) -> 
 def _prepare(endpoint: str | None, values: dict[str, Any] | None) -> None:  # noqa: ARG001 - Flask's signature
     request.max_content_length = MAX_CONTENT_LENGTH
     _leave_csrf_to_us(current_app)
+
+
+def _refuse_other_sites() -> None:
+    """Refuse what another site makes a browser send (SEC-15); old browsers do not say.
+
+    Forms and JSON calls have a token of their own besides; back-channel logout comes from Auth0.
+    """
+    is_other = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+    if is_other and request.method == "POST":
+        raise InvalidRequestError("This must be sent from a page of this application.")
 
 
 def _leave_csrf_to_us(app: Flask) -> None:

@@ -1,0 +1,56 @@
+"""What requests leave for one another: named, sealed, and forgotten after a while.
+
+Names tell nothing about what they stand for. They are looked for under every secret of the
+application, so that a change of ``SECRET_KEY`` forgets nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from .sealing import STATE, SealBrokenError, Sealer, SealExpiredError
+from .state import SharedState
+
+Name = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Sealed values in the shared state; a value is a mapping of plain JSON types."""
+
+    state: SharedState
+    sealer: Sealer
+    clock: Callable[[], float]
+
+    def put(self, name: Name, value: dict[str, Any], ttl: int) -> None:
+        """Remember ``value`` for ``ttl`` seconds."""
+        ttl = max(1, ttl)
+        sealed = self.sealer.seal(STATE, value, int(self.clock()) + ttl)
+        self.state.put(self.sealer.name(*name), sealed, ttl)
+
+    def get(self, name: Name) -> dict[str, Any] | None:
+        """Return what is remembered under the name."""
+        return self.get_many([name])[0]
+
+    def get_many(self, names: Sequence[Name]) -> list[dict[str, Any] | None]:
+        """Return what is remembered under each of the names, in one go."""
+        aliases = [self.sealer.names(*name) for name in names]
+        found = iter(self.state.get_many([alias for group in aliases for alias in group]))
+        return [self._first([next(found) for _ in group]) for group in aliases]
+
+    def locked(self, name: Name) -> AbstractContextManager[None]:
+        """Hold the lock of that name; raises :class:`Auth0UnavailableError` if it stays taken."""
+        return self.state.locked(self.sealer.name(*name))
+
+    def _first(self, values: Sequence[str | None]) -> dict[str, Any] | None:
+        for sealed in values:
+            if sealed is None:
+                continue
+            try:
+                return self.sealer.open(STATE, sealed)
+            except (SealBrokenError, SealExpiredError):
+                continue
+        return None
