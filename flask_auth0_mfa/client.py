@@ -21,7 +21,7 @@ import requests
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
 from .config import Settings
@@ -34,6 +34,7 @@ from .errors import (
 from .factors import is_out_of_band
 from .models import Authenticator, Challenge, Enrollment, TokenResponse
 from .secret import Secret
+from .transport import TenantAdapter, deadline
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -84,8 +85,7 @@ class Auth0Client:
     def share_transport(self, session: requests.Session) -> None:
         """Make another requests session talk to the tenant the way this client does."""
         session.cookies.set_policy(_NO_COOKIES)
-        if self._adapter is not None:
-            session.mount(self._settings.base_url, self._adapter)
+        session.mount(self._settings.base_url, self._adapter or TenantAdapter())
 
     # -- tokens ------------------------------------------------------------------------------
 
@@ -251,20 +251,20 @@ class Auth0Client:
         Raises :class:`Auth0ResponseError` for an error in Auth0's form and
         :class:`Auth0UnavailableError` for everything that is not a documented answer.
         """
-        started = time.monotonic()
         try:
-            response = self._http.request(
-                method,
-                self._settings.base_url + quote(path, safe="/."),
-                json=body,
-                data=data,
-                headers={"Authorization": f"Bearer {bearer}"} if bearer else None,
-                timeout=self._settings.timeout,
-                allow_redirects=False,
-                stream=True,
-            )
-            with response:
-                answer = _parse(_read(response, deadline=started + TOTAL_TIMEOUT))
+            with deadline(TOTAL_TIMEOUT) as ends_at:
+                response = self._http.request(
+                    method,
+                    self._settings.base_url + quote(path, safe="/."),
+                    json=body,
+                    data=data,
+                    headers={"Authorization": f"Bearer {bearer}"} if bearer else None,
+                    timeout=self._settings.timeout,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    answer = _parse(_read(response, ends_at))
         except (requests.RequestException, HTTPError, OSError) as error:
             # The class name alone: the text of these errors can carry addresses and headers.
             logger.warning("Auth0 %s %s failed: %s", method, path, type(error).__name__)
@@ -325,7 +325,7 @@ def _http_session() -> requests.Session:
     # Without this, requests puts credentials from a .netrc file in place of our own header.
     session.auth = lambda request: request
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=POOL_SIZE))
+        session.mount(scheme, TenantAdapter(pool_maxsize=POOL_SIZE))
     session.headers["Accept"] = "application/json"
     return session
 
@@ -349,14 +349,14 @@ def _signing_key(pem: str | None) -> tuple[str, RSAKey | ECKey] | None:
     )
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
+def _read(response: requests.Response, ends_at: float) -> bytes:
     """Read the body, but neither more nor longer than an answer of Auth0 takes."""
     content = b""
     while piece := response.raw.read1(16_384, decode_content=True):
         content += piece
         if len(content) > MAX_BODY:
             raise requests.exceptions.ContentDecodingError("the answer is too large")
-        if time.monotonic() > deadline:
+        if time.monotonic() > ends_at:
             raise requests.exceptions.ReadTimeout("the answer took too long")
     return content
 

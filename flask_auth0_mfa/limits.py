@@ -15,13 +15,14 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
 from flask_limiter import Limiter
 from limits import RateLimitItem, parse_many
 from limits.errors import StorageError
+from limits.storage import MemoryStorage
 
 from . import signals
 from .config import Settings
@@ -37,6 +38,34 @@ class Bucket:
     items: tuple[RateLimitItem, ...]
     key: str
 
+    @property
+    def path(self) -> tuple[str, str, str]:
+        """What the counter is stored under; apart from the application's own limits."""
+        return ("auth0_mfa", self.name, self.key)
+
+
+class SpareKeys:
+    """Gives back the memory of counters that count nothing any more.
+
+    The library's memory storage keeps a key for everybody it ever counted.
+    """
+
+    def __init__(self, at_least: int = 1000) -> None:
+        self._at_least = at_least
+        self._next = at_least
+
+    def tidy(self, storage: object) -> None:
+        """Drop empty counters, whenever their number has doubled since the last time."""
+        if not isinstance(storage, MemoryStorage) or len(storage.events) < self._next:
+            return
+        now = time.time()
+        for key in list(storage.events):
+            with storage.locks[key]:
+                if all(entry.expiry <= now for entry in storage.events.get(key, ())):
+                    storage.events.pop(key, None)
+                    storage.locks.pop(key, None)
+        self._next = max(self._at_least, 2 * len(storage.events))
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -46,6 +75,7 @@ class Limits:
     limiter: Limiter
     sealer: Sealer
     sender: Any
+    spare: SpareKeys = field(default_factory=SpareKeys)
 
     # -- what is limited ---------------------------------------------------------------------
 
@@ -92,12 +122,13 @@ class Limits:
         touched, unless they filled up at this very moment.
         """
         self.check(buckets, user_id)
+        self.spare.tidy(self.limiter.storage)
         with _storage():
             full = [
                 (bucket, item)
                 for bucket in buckets
                 for item in bucket.items
-                if not self.limiter.limiter.hit(item, bucket.name, bucket.key)
+                if not self.limiter.limiter.hit(item, *bucket.path)
             ]
         self._refuse(full, user_id)
 
@@ -108,7 +139,7 @@ class Limits:
                 (bucket, item)
                 for bucket in buckets
                 for item in bucket.items
-                if not self.limiter.limiter.test(item, bucket.name, bucket.key)
+                if not self.limiter.limiter.test(item, *bucket.path)
             ]
         self._refuse(full, user_id)
 
@@ -136,16 +167,16 @@ class Limits:
         with _storage():
             for bucket in buckets:
                 for item in bucket.items:
-                    self.limiter.limiter.clear(item, bucket.name, bucket.key)
+                    self.limiter.limiter.clear(item, *bucket.path)
 
     def hit(self, bucket: Bucket) -> None:
         """Count one event without refusing it."""
         with _storage():
             for item in bucket.items:
-                self.limiter.limiter.hit(item, bucket.name, bucket.key)
+                self.limiter.limiter.hit(item, *bucket.path)
 
     def _stats(self, bucket: Bucket, item: RateLimitItem) -> tuple[float, int]:
-        stats = self.limiter.limiter.get_window_stats(item, bucket.name, bucket.key)
+        stats = self.limiter.limiter.get_window_stats(item, *bucket.path)
         return stats.reset_time, stats.remaining
 
     def _refuse(self, full: list[tuple[Bucket, RateLimitItem]], user_id: str) -> None:
@@ -173,7 +204,6 @@ def build_limits(settings: Settings, sealer: Sealer, sender: Any) -> Limits:
         storage_uri=settings.state_uri or "memory://",
         storage_options={"wrap_exceptions": True},
         strategy="moving-window",
-        key_prefix="auth0_mfa",
     )
     limiter.init_app(Flask("flask_auth0_mfa.limits"))
     return Limits(settings, limiter, sealer, sender)

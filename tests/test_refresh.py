@@ -315,6 +315,10 @@ class RecordingState:
         """Return the value under a name."""
         return self.values.get(name)
 
+    def get_many(self, names):
+        """Return the values under the names."""
+        return [self.get(name) for name in names]
+
     def put(self, name, value, ttl):
         """Keep a value under a name."""
         self.values[name] = value

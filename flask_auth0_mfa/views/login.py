@@ -22,7 +22,7 @@ from flask import session as flask_session
 from joserfc.errors import JoseError
 from werkzeug.wrappers import Response
 
-from ..client import Auth0Client, token_response
+from ..client import TOTAL_TIMEOUT, Auth0Client, token_response
 from ..config import Settings
 from ..errors import (
     AccessDeniedError,
@@ -41,6 +41,7 @@ from ..services import services
 from ..sessions import auth0_session
 from ..signin import has_multifactor
 from ..tokens import InvalidTokenError, SigningKeys
+from ..transport import deadline
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -193,7 +194,8 @@ def _exchanged() -> dict[str, Any]:
     credentials = found.client.credentials()
     extra = {k: v for k, v in credentials.items() if k.startswith("client_assertion")}
     try:
-        token: dict[str, Any] = found.oauth.authorize_access_token(claims_cls=IdToken, **extra)
+        with deadline(TOTAL_TIMEOUT):
+            token: dict[str, Any] = found.oauth.authorize_access_token(claims_cls=IdToken, **extra)
     except (requests.RequestException, ValueError) as error:
         # Authlib raises ValueError for an answer that is no JSON object.
         logger.warning("The code exchange with Auth0 failed: %s", type(error).__name__)

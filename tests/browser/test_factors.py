@@ -86,8 +86,92 @@ class TestMessages:
         assert len(tenant.messages) == 1
 
 
+@with_and_without_scripts
+class TestWhatGoesWrong:
+    """A text message and a recovery code, when it is not the right one, too late or too often."""
+
+    @pytest.fixture(params=["Text message", "Recovery code"])
+    def page(self, ana: Browser, request: pytest.FixtureRequest) -> Browser:
+        """Ana on the page that asks for that code."""
+        ana.choose(request.param, TARGET)
+        return ana
+
+    def wrong(self, page: Browser, tenant: Tenant) -> str:
+        """Return a code that is not the one that the page asks for."""
+        if "recovery" in page.heading:
+            return "A" * 24
+        return f"{(int(tenant.last_message(ANA).code) + 1) % 1_000_000:06}"
+
+    def right(self, page: Browser, tenant: Tenant) -> str:
+        """Return the code that the page asks for."""
+        if "recovery" in page.heading:
+            return tenant.recovery_code(ANA)
+        return tenant.last_message(ANA).code
+
+    def test_wrong_code(self, page: Browser, tenant: Tenant) -> None:
+        """The page says so and how many tries are left, and the right code ends it well."""
+        page.enter(self.wrong(page, tenant))
+        assert "code did not work." in page.text
+        assert "You have 4 tries left." in page.text
+        page.enter(self.right(page, tenant))
+        assert page.heading in ("Transfer money", "Save your new recovery code")
+
+    def test_too_many_tries(self, page: Browser, tenant: Tenant) -> None:
+        """After five wrong codes the page offers a way on."""
+        for _ in range(5):
+            page.enter(self.wrong(page, tenant))
+        assert page.heading in ("Too many wrong codes", "Too many tries")
+        assert page.find("Start again" if "wrong" in page.heading else "Use another method")
+
+    def test_timed_out(self, page: Browser, tenant: Tenant) -> None:
+        """When the time is over, one button starts the check again."""
+        code = self.right(page, tenant)
+        page.let_cookies_expire(301)
+        page.enter(code)
+        assert page.heading == "This check has timed out"
+        page.press("Start again")
+        if page.heading == CHOICE:
+            page.press("Authenticator app")
+            page.enter(tenant.current_otp(ANA))
+        else:
+            page.enter(self.right(page, tenant))
+        assert page.heading in ("Transfer money", "Save your new recovery code")
+
+    def test_given_up(self, page: Browser, tenant: Tenant) -> None:
+        """Cancel leads home, and the page that was asked for stays closed."""
+        heading, sent = page.heading, len(tenant.messages)
+        page.press("Cancel")
+        assert page.address == "/"
+        page.go(TARGET)
+        assert page.heading == heading
+        assert len(tenant.messages) == sent
+
+
 class TestPush:
     """Approval on the phone."""
+
+    @with_and_without_scripts
+    def test_timed_out(self, ana: Browser, tenant: Tenant) -> None:
+        """When the time is over, the check starts again, and sends nothing by itself."""
+        ana.choose(PUSH, TARGET)
+        ana.let_cookies_expire(301)
+        ana.press("I have approved it")
+        assert ana.heading == "This check has timed out"
+        ana.press("Start again")
+        assert len(tenant.pushes) == 1
+        ana.press(PUSH)
+        tenant.approve()
+        ana.press("I have approved it")
+        assert ana.address == TARGET
+
+    @with_and_without_scripts
+    def test_given_up(self, ana: Browser, tenant: Tenant) -> None:
+        """Cancel leads home; coming back goes on waiting for the same request."""
+        ana.choose(PUSH, TARGET)
+        ana.press("Cancel")
+        ana.go(TARGET)
+        assert ana.heading == "Approve the request on your phone"
+        assert len(tenant.pushes) == 1
 
     def test_script_asks_by_itself(self, ana: Browser, tenant: Tenant) -> None:
         """Whoever just waits is taken on some seconds after the approval."""
