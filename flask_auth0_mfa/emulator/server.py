@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Response
@@ -21,6 +21,9 @@ from .app import create_app
 from .faults import ConnectionDropped
 from .tenant import Tenant
 from .tls import Tls, make_tls
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _IDLE_TIMEOUT = 60
@@ -37,10 +40,10 @@ class RemoteRefused(ValueError):
 class HttpServer(ThreadedWSGIServer):
     """One thread for each connection; with ``tls`` the handshake happens in it, too."""
 
-    def __init__(self, listening: socket.socket, tenant: Tenant, tls: Tls | None) -> None:
+    def __init__(self, listening: socket.socket, app: WSGIApplication, tls: Tls | None) -> None:
         self.connections: set[socket.socket] = set()
         host, port = listening.getsockname()[:2]
-        super().__init__(host, port, create_app(tenant), _Handler, fd=listening.fileno())
+        super().__init__(host, port, app, _Handler, fd=listening.fileno())
         # Werkzeug would do the handshake in the accepting thread, where one client that never
         # finishes it keeps all others out. It only has to know that the scheme is https.
         self.tls = tls
@@ -132,6 +135,15 @@ class RunningServer:
     url: str
     http: HttpServer
     ca_file: Path | None = None
+    #: The same on ``::1``, which some clients try first for ``localhost``, and only that.
+    twin: HttpServer | None = None
+
+    def close(self) -> None:
+        """Stop listening, and end what is open."""
+        for server in (self.http, self.twin):
+            if server is not None:
+                server.shutdown()
+                server.server_close()
 
 
 def listen(
@@ -153,10 +165,34 @@ def listen(
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listening:
-        http = HttpServer(listening, tenant, tls)
+        http = HttpServer(listening, create_app(tenant), tls)
     name = "localhost" if host in _LOOPBACK else host
     tenant.url = f"{'https' if tls else 'http'}://{name}:{http.port}"
-    return RunningServer(tenant, tenant.url, http, tls.ca_file if tls else None)
+    twin = _twin(http, tls) if host in ("localhost", "127.0.0.1") else None
+    return RunningServer(tenant, tenant.url, http, tls.ca_file if tls else None, twin)
+
+
+def _twin(http: HttpServer, tls: Tls | None) -> HttpServer | None:
+    try:
+        listening = socket.create_server(("::1", http.port), family=socket.AF_INET6)
+    except OSError:
+        # No IPv6 here, or the port is taken there; IPv4 will do.
+        return None
+    with listening:
+        twin = HttpServer(listening, lambda environ, start: http.app(environ, start), tls)
+    _in_background(twin)
+    return twin
+
+
+def _in_background(server: HttpServer) -> threading.Thread:
+    loop = threading.Thread(
+        target=server.serve_forever,
+        kwargs={"poll_interval": _POLL_INTERVAL},
+        name="auth0-tenant",
+        daemon=True,
+    )
+    loop.start()
+    return loop
 
 
 @contextmanager
@@ -170,16 +206,9 @@ def serve(
     with tempfile.TemporaryDirectory() if tls else nullcontext() as directory:
         made = make_tls(Path(directory)) if directory else None
         server = listen(tenant or Tenant(), host=host, port=port, tls=made)
-        loop = threading.Thread(
-            target=server.http.serve_forever,
-            kwargs={"poll_interval": _POLL_INTERVAL},
-            name="auth0-tenant",
-            daemon=True,
-        )
-        loop.start()
+        loop = _in_background(server.http)
         try:
             yield server
         finally:
-            server.http.shutdown()
-            server.http.server_close()
+            server.close()
             loop.join()

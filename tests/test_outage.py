@@ -1,0 +1,51 @@
+"""What goes on, and what does not, while the shared state cannot be reached."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_auth0_mfa.errors import Auth0UnavailableError
+from flask_auth0_mfa.services import EXTENSION
+
+
+class Broken:
+    """A shared state that cannot be reached."""
+
+    def get(self, name):
+        """Fail."""
+        raise Auth0UnavailableError()
+
+    get_many = put = locked = lambda self, *_arguments: self.get("")
+
+
+@pytest.fixture
+def outage(app, ana):
+    """Ana is signed in when the shared state goes away."""
+    memory = app.extensions[EXTENSION].logins.memory
+    object.__setattr__(memory, "state", Broken())
+
+
+def test_page_for_signed_in_users_goes_on(ana, outage):
+    """A page that only asks who is signed in is shown."""
+    assert ana.get("/accounts").text == "Accounts of ana@example.com"
+
+
+def test_guarded_view_is_closed(ana, outage):
+    """A view behind a second factor stays closed, and says that it is not the user's fault."""
+    page = ana.get("/transfer")
+    assert page.status == 503
+    assert page.headers["Retry-After"]
+    assert "not about your code" in page.text
+
+
+def test_program_gets_503(ana, outage):
+    """A program is told to come back."""
+    answer = ana.json("GET", "/api/balance")
+    assert answer.status_code == 503
+    assert answer.json["error"] == "auth0_unavailable"
+
+
+def test_logout_works(ana, outage, app):
+    """The user is signed out in this browser all the same."""
+    ana.get("/auth/logout")
+    assert not [name for name in ana.cookies() if "auth0" in name]
