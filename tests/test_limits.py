@@ -136,7 +136,7 @@ class TestWindow:
     """The window moves with time: there is no edge at which twice as many fit."""
 
     def test_edge(self, limits):
-        """Just before the end of the first try's time there is room for nothing, just after, one."""
+        """Just before the end of the first try's time there is room for none, just after, for one."""
         bucket = user_bucket(limits)
         limits.count(bucket, "auth0|ana")
         age(limits, 300)

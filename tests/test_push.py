@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 
-from .observed import ANA, grants
+from .observed import ANA, grants, wrong_code
 from .visitor import Visitor
 from .ways import TARGET, asked, authenticator_id, pass_time, refresh_twice
 
@@ -99,6 +99,17 @@ class TestButton:
         back = ana.press(ana.get(other.link("Use another method")), PUSH)
         assert back.heading == WAITING
         assert len(tenant.pushes) == 1
+
+    def test_wrong_code_of_another_method(self, ana, page, tenant):
+        """A wrong code of another method counts as one, and the push is waited for as before."""
+        other = ana.press(ana.get(page.link("Use another method")), "Authenticator app")
+        again = ana.press(other, "code", code=wrong_code(tenant))
+        assert again.heading == other.heading
+        assert "You have 4 tries left." in again.text
+        back = ana.press(ana.get(again.link("Use another method")), PUSH)
+        assert len(tenant.pushes) == 1
+        tenant.approve()
+        assert landed(ana.press(back, BUTTON))
 
     def test_another_push(self, ana, page, tenant, later):
         """Another push may be sent after 30 seconds, and takes the place of the first."""

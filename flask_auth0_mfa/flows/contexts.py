@@ -227,13 +227,21 @@ class ContextFlow:
         self.parts.memory.put(("used", context.hash), {}, remaining)
 
     def failed(
-        self, session: Auth0Session, context: MfaContext, error: Auth0MFAError
+        self,
+        session: Auth0Session,
+        context: MfaContext,
+        error: Auth0MFAError,
+        *,
+        asked_phone: bool = False,
     ) -> Auth0MFAError:
-        """Write down what a refused call means for the context, and return what to raise."""
+        """Write down what a refused call means for the context, and return what to raise.
+
+        :param asked_phone: whether the call asked for the answer to a push.
+        """
         if isinstance(error, MfaTokenExpiredError):
             error.context_id = context.id
             session.close_context(context)
-        elif isinstance(error, (AccessDeniedError, MfaVerifyError)) and context.waits_for_phone:
+        elif isinstance(error, (AccessDeniedError, MfaVerifyError)) and asked_phone:
             # The push is over; going back to its page must not wait for it again.
             declined = isinstance(error, MfaDeclinedError)
             context = replace(context, challenge=None, enrollment=None, declined=declined)

@@ -167,7 +167,8 @@ class VerificationFlow:
                     method=method,
                     context_id=context.id,
                 )
-            raise self.contexts.failed(session, context, error) from None
+            asked_phone = proof.is_push and context.waits_for_phone
+            raise self.contexts.failed(session, context, error, asked_phone=asked_phone) from None
 
     def _next_factor(
         self, session: Auth0Session, context: MfaContext, answer: Auth0MfaRequired
