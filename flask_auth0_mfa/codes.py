@@ -56,4 +56,5 @@ def _character(character: str) -> str:
     if digit is not None and character.isdecimal():
         return str(digit)
     # Full-width letters, as an East Asian keyboard gives them.
-    return unicodedata.normalize("NFKC", character)
+    normal = unicodedata.normalize("NFKC", character)
+    return normal if len(normal) == 1 else character

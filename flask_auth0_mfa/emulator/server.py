@@ -42,6 +42,8 @@ class HttpServer(ThreadedWSGIServer):
 
     def __init__(self, listening: socket.socket, app: WSGIApplication, tls: Tls | None) -> None:
         self.connections: set[socket.socket] = set()
+        #: The thread that accepts connections, when it runs in the background.
+        self.loop: threading.Thread | None = None
         host, port = listening.getsockname()[:2]
         super().__init__(host, port, app, _Handler, fd=listening.fileno())
         # Werkzeug would do the handshake in the accepting thread, where one client that never
@@ -144,6 +146,8 @@ class RunningServer:
             if server is not None:
                 server.shutdown()
                 server.server_close()
+                if server.loop is not None:
+                    server.loop.join()
 
 
 def listen(
@@ -184,15 +188,14 @@ def _twin(http: HttpServer, tls: Tls | None) -> HttpServer | None:
     return twin
 
 
-def _in_background(server: HttpServer) -> threading.Thread:
-    loop = threading.Thread(
+def _in_background(server: HttpServer) -> None:
+    server.loop = threading.Thread(
         target=server.serve_forever,
         kwargs={"poll_interval": _POLL_INTERVAL},
         name="auth0-tenant",
         daemon=True,
     )
-    loop.start()
-    return loop
+    server.loop.start()
 
 
 @contextmanager
@@ -206,9 +209,8 @@ def serve(
     with tempfile.TemporaryDirectory() if tls else nullcontext() as directory:
         made = make_tls(Path(directory)) if directory else None
         server = listen(tenant or Tenant(), host=host, port=port, tls=made)
-        loop = _in_background(server.http)
+        _in_background(server.http)
         try:
             yield server
         finally:
             server.close()
-            loop.join()
