@@ -166,7 +166,7 @@ class TestCode:
             shown.append(re.search(r"You have (\d) tr", page.text)[1])
         assert shown == ["4", "3", "2", "1"]
         page = ana.press(page, "code", code=wrong_code(tenant))
-        assert page.status == 429
+        assert page.status == 400
         assert page.heading == "Too many wrong codes"
         page = ana.press(page, "Start again")
         assert landed(ana.press(page, "code", code=tenant.current_otp(ANA)))
@@ -176,7 +176,7 @@ class TestCode:
         for _ in range(2):
             for _ in range(5):
                 page = ana.press(page, "code", code=wrong_code(tenant))
-            assert page.status == 429
+            assert page.status == 400
             if "Too many wrong codes" in page.heading:
                 page = ana.press(page, "Start again")
         page = ana.challenge_page("/api/balance")
@@ -262,13 +262,18 @@ class TestLimit:
             page = ana.press(page, "code", code=wrong_code(tenant))
         return page
 
-    def test_wait_is_told(self, limited):
-        """The page says how long to wait, and so does the header."""
-        assert limited.status == 429
+    def test_last_try(self, limited):
+        """The last wrong code is answered as one, and says already that there is no next."""
+        assert limited.status == 400
         assert limited.heading == "Too many tries"
-        minutes = math.ceil(int(limited.headers["Retry-After"]) / 60)
+
+    def test_wait_is_told(self, ana, page, limited, tenant):
+        """After that, the page says how long to wait, and so does the header."""
+        answer = ana.press(page, "code", code=wrong_code(tenant))
+        assert answer.status == 429
+        minutes = math.ceil(int(answer.headers["Retry-After"]) / 60)
         assert minutes == 15
-        assert f"You can try again in {minutes} minutes." in limited.text
+        assert f"You can try again in {minutes} minutes." in answer.text
 
     def test_auth0_is_not_asked(self, ana, page, limited, tenant):
         """Not even the right code is sent on while a user is limited."""

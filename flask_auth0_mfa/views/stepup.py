@@ -219,7 +219,10 @@ def _wrong_code_page(
     session: Auth0Session, context: MfaContext, form: CodeForm, error: MfaVerifyError
 ) -> Response:
     if error.limit is not None:
-        return steps.failed_page(session, context, error.limit)
+        # The last try: its code was wrong (400); the next one will be one too many (429).
+        page = steps.failed_page(session, context, error.limit)
+        page.status_code = error.status
+        return page
     form.code.errors = [_wrong_code(_method(context), error)]
     return next_page(
         session, context, form=form, status=error.status, attempts_left=error.attempts_left
