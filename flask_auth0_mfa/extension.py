@@ -99,7 +99,7 @@ class Auth0MFA:
         verifier = IdTokenVerifier(keys, settings.issuer, settings.client_id, clock)
         memory = Memory(state, sealer, clock)
         family = TokenFamily(client, memory)
-        logins = Logins(memory, family)
+        logins = Logins(memory, family, lambda: int(app.permanent_session_lifetime.total_seconds()))
         parts = Parts(settings, client, sealer, memory, family, verifier, clock, sender=app)
         contexts = ContextFlow(parts)
         tokens = TokenFlow(parts, contexts)

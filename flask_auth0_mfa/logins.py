@@ -10,22 +10,24 @@ must not be raised by it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .memory import Memory
 from .models import Auth0Session
 from .refresh import TokenFamily
 
-#: How long an ended login is remembered, in seconds.
-ENDED_TTL = 86_400
-
 
 @dataclass(frozen=True)
 class Logins:
-    """The recent past of every login."""
+    """The recent past of every login.
+
+    ``lifetime`` tells how many seconds a session can last: an ended one is remembered that long.
+    """
 
     memory: Memory
     family: TokenFamily
+    lifetime: Callable[[], int]
 
     def caught_up(self, session: Auth0Session) -> Auth0Session:
         """Return the session with its newest refresh token; an empty one if it has ended.
@@ -53,7 +55,7 @@ class Logins:
             self._end("sub", subject)
 
     def _end(self, kind: str, value: str) -> None:
-        self.memory.put(("ended", kind, value), {"at": self.memory.clock()}, ENDED_TTL)
+        self.memory.put(("ended", kind, value), {"at": self.memory.clock()}, self.lifetime())
 
     def _is_ended(self, session: Auth0Session) -> bool:
         user = session.user or {}
