@@ -85,6 +85,8 @@ class Auth0Client:
     def share_transport(self, session: requests.Session) -> None:
         """Make another requests session talk to the tenant the way this client does."""
         session.cookies.set_policy(_NO_COOKIES)
+        # A redirect is an error: code and secret go nowhere but to the configured domain (SEC-59).
+        session.max_redirects = 0
         session.mount(self._settings.base_url, self._adapter or TenantAdapter())
 
     # -- tokens ------------------------------------------------------------------------------

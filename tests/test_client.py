@@ -8,17 +8,20 @@ import logging
 import threading
 import time
 import tracemalloc
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
+import requests
 import requests_mock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
+from flask_auth0_mfa import Auth0MFA
 from flask_auth0_mfa import client as client_module
 from flask_auth0_mfa.client import MAX_BODY, Auth0Client, token_response
 from flask_auth0_mfa.config import load_settings
@@ -1082,6 +1085,35 @@ class TestConnections:
         for _ in range(2):
             raw_client.refresh("v1.M")
         assert not any("cookie:" in head for head in raw.heads)
+
+    def test_cookies_at_login(self, raw, raw_client):
+        """Nor does a cookie that came with one user's login."""
+        raw.answers("HTTP/1.1 200 OK", "Set-Cookie: did=ana; Path=/")
+        with requests.Session() as login:
+            raw_client.share_transport(login)
+            for _ in range(2):
+                login.get(raw.url, timeout=5)
+        assert not any("cookie:" in head for head in raw.heads)
+
+    @pytest.mark.parametrize("status", [302, 307, 308])
+    def test_redirects_at_login(self, raw, status):
+        """Nor do code and secret of a login follow a redirect; the user sees a 503."""
+        app = Flask("bank")
+        app.config.update(
+            SECRET_KEY="a secret key, and long enough for tests",
+            AUTH0_DOMAIN=raw.url,
+            AUTH0_CLIENT_ID="client-1",
+            AUTH0_CLIENT_SECRET="s3cret",
+        )
+        Auth0MFA(app)
+        browser = app.test_client()
+        query = parse_qs(urlsplit(browser.get("/auth/login").location).query)
+        back = {"code": "c", "state": query["state"]}
+        with wire_server() as elsewhere:
+            raw.answers(f"HTTP/1.1 {status} Moved", f"Location: {elsewhere.url}/oauth/token")
+            answer = browser.get("/auth/callback", query_string=back)
+            assert elsewhere.requests == []
+        assert answer.status_code == 503
 
     @pytest.mark.parametrize("entry", ["machine 127.0.0.1", "default"])
     def test_netrc(self, raw, raw_client, tmp_path, monkeypatch, entry):
