@@ -6,13 +6,17 @@ application, so that a change of ``SECRET_KEY`` forgets nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import Auth0UnavailableError
 from .sealing import STATE, SealBrokenError, Sealer, SealExpiredError
 from .state import SharedState
+
+logger = logging.getLogger("flask_auth0_mfa")
 
 Name = tuple[str, ...]
 
@@ -30,6 +34,17 @@ class Memory:
         ttl = max(1, ttl)
         sealed = self.sealer.seal(STATE, value, int(self.clock()) + ttl)
         self.state.put(self.sealer.name(*name), sealed, ttl)
+
+    def put_if_up(self, name: Name, value: dict[str, Any], ttl: int) -> None:
+        """Remember ``value`` unless the shared state is down, which is logged.
+
+        For what Auth0 has just answered: a grant cannot be asked for twice, so the tokens must
+        reach the session whether or not this is written down.
+        """
+        try:
+            self.put(name, value, ttl)
+        except Auth0UnavailableError:
+            logger.error("The shared state cannot be reached: %s was not written down", name[0])
 
     def get(self, name: Name) -> dict[str, Any] | None:
         """Return what is remembered under the name."""

@@ -51,7 +51,7 @@ class TokenFamily:
     def rotated(self, old: str, new: str | None) -> None:
         """Remember that ``new`` replaced ``old``."""
         if new is not None and new != old:
-            self._memory.put(("next", old), {"token": new}, SUCCESSOR_TTL)
+            self._memory.put_if_up(("next", old), {"token": new}, SUCCESSOR_TTL)
 
     def refresh(
         self, refresh_token: str, audience: str | None, scope: str | None, *, force: bool
@@ -72,7 +72,7 @@ class TokenFamily:
             tokens = asdict(response)
             tokens["refresh_token"] = response.refresh_token or newest
             result = {"at": self._memory.clock(), "tokens": tokens}
-            self._memory.put(wanted, result, RESULT_TTL)
+            self._memory.put_if_up(wanted, result, RESULT_TTL)
             return TokenResponse(**tokens), True
 
     def newest(self, refresh_token: str) -> str:

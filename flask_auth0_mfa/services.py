@@ -14,6 +14,7 @@ from .config import Settings
 from .errors import (
     Auth0MFAError,
     Auth0ResponseError,
+    Auth0UnavailableError,
     MfaRequiredError,
     MfaVerifyError,
     MfaVerifyPendingError,
@@ -26,7 +27,7 @@ from .flows import (
     TokenFlow,
     VerificationFlow,
 )
-from .limits import Limits
+from .limits import Bucket, Limits
 from .logins import Logins
 from .models import Auth0Session, Authenticator, MfaContext, TokenResponse
 from .sealing import Sealer
@@ -163,10 +164,15 @@ class Services:
             raise
         except MfaRequiredError:
             # This code was right; the tenant wants another factor after it.
-            self.limits.clear(buckets)
+            self._forgive(buckets)
             raise
-        self.limits.clear(buckets)
+        self._forgive(buckets)
         return response
+
+    def _forgive(self, buckets: list[Bucket]) -> None:
+        # The proof counts also when the storage is gone by now; the tries are then kept.
+        with suppress(Auth0UnavailableError):
+            self.limits.clear(buckets)
 
 
 def services() -> Services:

@@ -48,7 +48,7 @@ class ChallengeFlow:
 
     def forget(self, session: Auth0Session) -> None:
         """Forget the list: the user has another authenticator now."""
-        self.parts.memory.put(self._list_name(session), {}, LIST_TTL)
+        self.parts.memory.put_if_up(self._list_name(session), {}, LIST_TTL)
 
     def _asked(self, session: Auth0Session, context: MfaContext) -> tuple[Authenticator, ...]:
         try:
@@ -57,7 +57,7 @@ class ChallengeFlow:
             error = mfa_api_error(answer, MfaListAuthenticatorsError)
             raise self.contexts.failed(session, context, error) from None
         items = [asdict(one) for one in found]
-        self.parts.memory.put(self._list_name(session), {"items": items}, LIST_TTL)
+        self.parts.memory.put_if_up(self._list_name(session), {"items": items}, LIST_TTL)
         return found
 
     def _remembered(self, session: Auth0Session) -> tuple[Authenticator, ...] | None:

@@ -203,7 +203,7 @@ class ContextFlow:
         if challenge.oob_code is None:
             return
         ttl = context.expires_at - self.parts.now()
-        self.parts.memory.put(("oob", context.hash), {"oob_code": challenge.oob_code}, ttl)
+        self.parts.memory.put_if_up(("oob", context.hash), {"oob_code": challenge.oob_code}, ttl)
 
     def _with_oob_code(self, context: MfaContext) -> MfaContext:
         challenge = context.challenge
@@ -224,7 +224,7 @@ class ContextFlow:
     def mark_used(self, context: MfaContext) -> None:
         """Remember that the context is spent: an old cookie must not bring it back (SEC-42)."""
         remaining = context.expires_at - self.parts.now() + USED_MARGIN
-        self.parts.memory.put(("used", context.hash), {}, remaining)
+        self.parts.memory.put_if_up(("used", context.hash), {}, remaining)
 
     def failed(
         self,

@@ -221,4 +221,4 @@ class VerificationFlow:
 
     def _remember(self, outcome: Name, context: MfaContext, response: TokenResponse) -> None:
         self.contexts.mark_used(context)
-        self.parts.memory.put(outcome, asdict(response), DOUBLE_SUBMIT_TTL)
+        self.parts.memory.put_if_up(outcome, asdict(response), DOUBLE_SUBMIT_TTL)
