@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that share the tests, file by file: a number, or auto for one a core.
+WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage screenshots check format clean
@@ -21,7 +23,7 @@ demo: $(VENV)/.installed-demo
 
 test: $(VENV)/.installed-dev
 	@$(PYTHON) tools/system_programs.py tests
-	$(BIN)/python -m pytest -p tools.pytest_programs
+	$(BIN)/python -m pytest -p tools.pytest_programs -n $(WORKERS) --dist loadfile
 
 coverage: $(VENV)/.installed-dev
 	@$(PYTHON) tools/system_programs.py tests
