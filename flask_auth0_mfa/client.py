@@ -8,7 +8,6 @@ No call is ever repeated by itself: a grant that got no answer may have been car
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import time
@@ -24,6 +23,7 @@ from joserfc.jwk import ECKey, RSAKey
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
+from . import jsontext
 from .config import Settings
 from .errors import (
     Auth0MfaRequired,
@@ -34,12 +34,10 @@ from .errors import (
 from .factors import is_out_of_band
 from .models import Authenticator, Challenge, Enrollment, TokenResponse
 from .secret import Secret
-from .transport import TenantAdapter, deadline
+from .transport import TenantAdapter, deadline, read_body
 
 logger = logging.getLogger("flask_auth0_mfa")
 
-#: A larger answer is none of Auth0's, in bytes.
-MAX_BODY = 256 * 1024
 #: One call may take no longer than this, whatever its parts take, in seconds.
 TOTAL_TIMEOUT = 8.0
 MAX_RETRY_AFTER = 3600
@@ -254,7 +252,7 @@ class Auth0Client:
         :class:`Auth0UnavailableError` for everything that is not a documented answer.
         """
         try:
-            with deadline(TOTAL_TIMEOUT) as ends_at:
+            with deadline(TOTAL_TIMEOUT):
                 response = self._http.request(
                     method,
                     self._settings.base_url + quote(path, safe="/."),
@@ -266,7 +264,7 @@ class Auth0Client:
                     stream=True,
                 )
                 with response:
-                    answer = _parse(_read(response, ends_at))
+                    answer = _parse(read_body(response))
         except (requests.RequestException, HTTPError, OSError) as error:
             # The class name alone: the text of these errors can carry addresses and headers.
             logger.warning("Auth0 %s %s failed: %s", method, path, type(error).__name__)
@@ -351,22 +349,10 @@ def _signing_key(pem: str | None) -> tuple[str, RSAKey | ECKey] | None:
     )
 
 
-def _read(response: requests.Response, ends_at: float) -> bytes:
-    """Read the body, but neither more nor longer than an answer of Auth0 takes."""
-    content = b""
-    while piece := response.raw.read1(16_384, decode_content=True):
-        content += piece
-        if len(content) > MAX_BODY:
-            raise requests.exceptions.ContentDecodingError("the answer is too large")
-        if time.monotonic() > ends_at:
-            raise requests.exceptions.ReadTimeout("the answer took too long")
-    return content
-
-
 def _parse(content: bytes) -> Any:
     try:
-        return json.loads(content, object_pairs_hook=_with_secrets)
-    except (ValueError, RecursionError):
+        return jsontext.parse(content, _with_secrets)
+    except ValueError:
         return None
 
 

@@ -29,6 +29,8 @@ from joserfc.errors import JoseError
 from joserfc.jwe import JWERegistry
 from joserfc.jwk import OctKey
 
+from . import jsontext
+
 #: Purposes of seals; each has a key of its own.
 SESSION = "session"
 AUDIENCE = "audience"
@@ -98,9 +100,9 @@ class Sealer:
         """
         plaintext = self._decrypt(purpose, sealed)
         try:
-            envelope = json.loads(_unpack(plaintext))
+            envelope = jsontext.parse(_unpack(plaintext))
             content, expires_at = envelope["d"], envelope["exp"]
-        except (ValueError, TypeError, KeyError, RecursionError, zlib.error):
+        except (ValueError, TypeError, KeyError, zlib.error):
             raise SealBrokenError("the seal has another content") from None
         if not isinstance(content, dict) or not isinstance(expires_at, int):
             raise SealBrokenError("the seal has another content")

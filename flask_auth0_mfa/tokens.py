@@ -6,7 +6,6 @@ Checks of the ID token: OpenID Connect Core section 3.1.3.7, with asymmetric sig
 from __future__ import annotations
 
 import base64
-import json
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
+from . import jsontext
 from .errors import Auth0UnavailableError
 
 ALGORITHMS = ("RS256", "PS256", "ES256")
@@ -154,12 +154,22 @@ class IdTokenVerifier:
 
     def _decode(self, id_token: str) -> jwt.Token:
         try:
+            _check_header(id_token)
             try:
                 return jwt.decode(id_token, self.keys.current(), algorithms=ALGORITHMS)
             except InvalidKeyIdError:
                 return jwt.decode(id_token, self.keys.renewed(), algorithms=ALGORITHMS)
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
             raise InvalidTokenError("the ID token is malformed or not signed by us") from None
+
+
+def _check_header(id_token: str) -> None:
+    # joserfc parses the header before it knows who signed, however deeply it is nested.
+    jsontext.parse(_decoded(id_token.partition(".")[0]))
+
+
+def _decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def _is_number(value: object) -> bool:
@@ -185,9 +195,8 @@ def access_token_claims(access_token: str) -> dict[str, Any]:
     if len(parts) != 3:
         return {}
     try:
-        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        claims = json.loads(payload)
-    except (ValueError, RecursionError):
+        claims = jsontext.parse(_decoded(parts[1]))
+    except ValueError:
         return {}
     return claims if isinstance(claims, dict) else {}
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -23,13 +24,33 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 _deadline: ContextVar[float | None] = ContextVar("auth0_mfa_deadline", default=None)
 
 
+#: Longest answer that is read, in bytes; Auth0's longest are lists of authenticators.
+MAX_BODY = 256 * 1024
+
+
+def read_body(response: requests.Response) -> bytes:
+    """Return the body of a streamed response.
+
+    Raises what requests raises for an answer that is longer than ``MAX_BODY`` or that is still
+    arriving at the deadline.
+    """
+    ends_at = _deadline.get()
+    content = b""
+    while piece := response.raw.read1(16_384, decode_content=True):
+        content += piece
+        if len(content) > MAX_BODY:
+            raise requests.exceptions.ContentDecodingError("the answer is too large")
+        if ends_at is not None and time.monotonic() > ends_at:
+            raise requests.exceptions.ReadTimeout("the answer took too long")
+    return content
+
+
 @contextmanager
-def deadline(seconds: float) -> Iterator[float]:
-    """Let the calls inside take ``seconds`` altogether; yields the end on the monotonic clock."""
-    ends_at = time.monotonic() + seconds
-    token = _deadline.set(ends_at)
+def deadline(seconds: float) -> Iterator[None]:
+    """Let the calls inside take ``seconds`` altogether."""
+    token = _deadline.set(time.monotonic() + seconds)
     try:
-        yield ends_at
+        yield
     finally:
         _deadline.reset(token)
 

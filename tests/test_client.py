@@ -23,7 +23,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from flask_auth0_mfa import Auth0MFA
 from flask_auth0_mfa import client as client_module
-from flask_auth0_mfa.client import MAX_BODY, Auth0Client, token_response
+from flask_auth0_mfa.client import Auth0Client, token_response
 from flask_auth0_mfa.config import load_settings
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
 from flask_auth0_mfa.emulator.clients import Client
@@ -49,6 +49,7 @@ from flask_auth0_mfa.errors import (
     refresh_error,
     verify_error,
 )
+from flask_auth0_mfa.transport import MAX_BODY
 
 from .still import NOW, StillClock
 from .wire import hang_up, reset, wire_server
@@ -112,6 +113,25 @@ def answers(wire, status=200, body=None, **arguments):
 def form_of(wire):
     """Return the form fields of the last request."""
     return dict(parse_qsl(wire.last_request.text))
+
+
+def browser_at(url):
+    """Return a browser at an application whose tenant is at ``url``."""
+    app = Flask("bank")
+    app.config.update(
+        SECRET_KEY="a secret key, and long enough for tests",
+        AUTH0_DOMAIN=url,
+        AUTH0_CLIENT_ID="client-1",
+        AUTH0_CLIENT_SECRET="s3cret",
+    )
+    Auth0MFA(app)
+    return app.test_client()
+
+
+def code_back(browser):
+    """Return the query with which Universal Login sends this browser back."""
+    query = parse_qs(urlsplit(browser.get("/auth/login").location).query)
+    return {"code": "c", "state": query["state"][0]}
 
 
 class TestRequests:
@@ -1098,22 +1118,21 @@ class TestConnections:
     @pytest.mark.parametrize("status", [302, 307, 308])
     def test_redirects_at_login(self, raw, status):
         """Nor do code and secret of a login follow a redirect; the user sees a 503."""
-        app = Flask("bank")
-        app.config.update(
-            SECRET_KEY="a secret key, and long enough for tests",
-            AUTH0_DOMAIN=raw.url,
-            AUTH0_CLIENT_ID="client-1",
-            AUTH0_CLIENT_SECRET="s3cret",
-        )
-        Auth0MFA(app)
-        browser = app.test_client()
-        query = parse_qs(urlsplit(browser.get("/auth/login").location).query)
-        back = {"code": "c", "state": query["state"]}
+        browser = browser_at(raw.url)
+        back = code_back(browser)
         with wire_server() as elsewhere:
             raw.answers(f"HTTP/1.1 {status} Moved", f"Location: {elsewhere.url}/oauth/token")
             answer = browser.get("/auth/callback", query_string=back)
             assert elsewhere.requests == []
         assert answer.status_code == 503
+
+    @pytest.mark.parametrize("body", [b" " * (MAX_BODY + 1), b"[" * 50_000], ids=["long", "deep"])
+    def test_odd_answers_at_login(self, raw, body):
+        """An answer to a login that no parser should be given is a 503 as well."""
+        browser = browser_at(raw.url)
+        back = code_back(browser)
+        raw.answers("HTTP/1.1 200 OK", "Content-Type: application/json", body=body)
+        assert browser.get("/auth/callback", query_string=back).status_code == 503
 
     @pytest.mark.parametrize("entry", ["machine 127.0.0.1", "default"])
     def test_netrc(self, raw, raw_client, tmp_path, monkeypatch, entry):

@@ -9,15 +9,18 @@ from authlib.oauth2.rfc6749 import OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from flask import request
 
+from .. import jsontext
 from .records import Grant
 from .refusals import invalid_request
 
 
 def json_object() -> dict[str, Any] | None:
     """Return the JSON object in the body of the request, or None when there is none."""
+    if not request.is_json:
+        return None
     try:
-        body = request.get_json(silent=True)
-    except RecursionError:  # thousands of brackets within each other
+        body = jsontext.parse(request.get_data())
+    except ValueError:
         return None
     return body if isinstance(body, dict) else None
 

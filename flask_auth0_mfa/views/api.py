@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
+from .. import jsontext
 from ..errors import InvalidRequestError, LoginRequiredError
 from ..factors import method_of
 from ..flows import Proof
@@ -109,8 +110,8 @@ def _body() -> dict[str, Any]:
     if not request.is_json:
         return dict(request.form.items())
     try:
-        body = request.get_json(silent=True)
-    except RecursionError:
+        body = jsontext.parse(request.get_data())
+    except ValueError:
         body = None
     if not isinstance(body, dict):
         raise InvalidRequestError("The body must be a JSON object.")

@@ -20,6 +20,7 @@ from authlib.oidc.core import CodeIDToken
 from flask import Flask, jsonify, request, url_for
 from flask import session as flask_session
 from joserfc.errors import JoseError
+from urllib3.exceptions import HTTPError
 from werkzeug.wrappers import Response
 
 from ..client import TOTAL_TIMEOUT, Auth0Client, token_response
@@ -41,7 +42,7 @@ from ..services import services
 from ..sessions import auth0_session
 from ..signin import has_multifactor
 from ..tokens import InvalidTokenError, SigningKeys
-from ..transport import deadline
+from ..transport import deadline, read_body
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -63,6 +64,13 @@ def build_oauth(
         def __init__(self, **kwargs: Any) -> None:
             super().__init__(default_timeout=settings.timeout, **kwargs)
             client.share_transport(self)
+
+        def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+            response: requests.Response = super().request(*args, stream=True, **kwargs)
+            with response:
+                # What requests itself would keep, had it read the body, however long.
+                response._content = read_body(response)
+            return response
 
     class TenantApp(FlaskOAuth2App):  # type: ignore[misc]
         client_cls = TenantSession
@@ -196,8 +204,8 @@ def _exchanged() -> dict[str, Any]:
     try:
         with deadline(TOTAL_TIMEOUT):
             token: dict[str, Any] = found.oauth.authorize_access_token(claims_cls=IdToken, **extra)
-    except (requests.RequestException, ValueError) as error:
-        # Authlib raises ValueError for an answer that is no JSON object.
+    except (HTTPError, OSError, ValueError, RecursionError) as error:
+        # Authlib raises ValueError for an answer that is no JSON object; requests' are OSErrors.
         logger.warning("The code exchange with Auth0 failed: %s", type(error).__name__)
         raise Auth0UnavailableError() from None
     return token
