@@ -21,6 +21,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +47,8 @@ MAX_PIECES = 3
 BUDGET = 7_000
 #: Contexts that the budget keeps open longest.
 KEPT_CONTEXTS = 2
+#: Holds and yields, for a login, the sizes of cookies that parallel answers wrote.
+InFlight = Callable[[str], AbstractContextManager[dict[str, int]]]
 #: More parts of one kind than this are not looked at: a browser has no reason to send them.
 MAX_PARTS = 16
 _PIECE = re.compile(r"([1-9])\.([A-Za-z0-9_-]{8})\.(.+)", re.DOTALL)
@@ -84,6 +87,14 @@ class Part:
     expires_at: int | None = None
 
 
+@dataclass(frozen=True)
+class _Write:
+    """What a write starts from: the parts as they were sent, and when the session ends."""
+
+    before: Mapping[str, Part]
+    session_ends_at: int
+
+
 class CookieStore:
     """Our cookies of one request: opened when asked for, compared when written.
 
@@ -103,6 +114,8 @@ class CookieStore:
         self._clock = clock
         self._original: dict[str, Any] | None = None
         self._current: dict[str, Any] | None = None
+        #: The application has emptied the session, as a logout does.
+        self.is_cleared = False
 
     @property
     def is_touched(self) -> bool:
@@ -118,6 +131,15 @@ class CookieStore:
     def store(self, session: Auth0Session) -> None:
         """Keep the changed session until the answer is written."""
         self._current = session.to_dict()
+
+    def clear(self) -> None:
+        """Empty the session, and leave nothing of it in the browser."""
+        self.is_cleared = True
+        self.store(Auth0Session())
+
+    def as_sent(self) -> Auth0Session:
+        """Return the session that the browser sent."""
+        return Auth0Session.from_dict(self._as_sent())
 
     def _as_sent(self) -> dict[str, Any]:
         if self._original is None:
@@ -198,38 +220,69 @@ class CookieStore:
 
     # -- writing -----------------------------------------------------------------------------
 
-    def changes(self, lifetime: int) -> dict[str, Cookie | None]:
+    def changes(self, lifetime: int, in_flight: InFlight) -> dict[str, Cookie | None]:
         """Return the cookies to set, and to delete (``None``), after this request.
 
         :param lifetime: seconds that a session lasts from login on.
+        :param in_flight: what answers to parallel requests have put into the same browser.
 
         Raises :class:`SessionTooLargeError` when it cannot be made to fit.
         """
-        before = {self._name(p.purpose, p.identifier): p for p in _parts(self._as_sent())}
+        sent = self.as_sent()
         session = self.load()
         session.prune(self._clock())
-        while True:
-            after = _parts(session.to_dict())
-            cookies = self._cookies_for(before, after, int(session.created_at) + lifetime)
-            size = sum(len(name) + len(_value(cookie)) for name, cookie in cookies.items())
-            if size <= BUDGET:
-                break
-            _evict(session, size)
+        write = _Write(
+            before={self._name(p.purpose, p.identifier): p for p in _parts(self._as_sent())},
+            session_ends_at=int(session.created_at) + lifetime,
+        )
+        cookies = self._fitting(write, session, BUDGET, _evict)
+        if session.login_id is not None and cookies.keys() != self._ours():
+            with in_flight(session.login_id) as others:
+                room = BUDGET - sum(others[name] for name in others if self._is_unseen(name))
+                cookies = self._fitting(write, session, room, lambda s, _: _make_way(s, sent))
+                self._tell(others, cookies)
         written = {name: one for name, one in cookies.items() if isinstance(one, Cookie)}
         # Also what came in but was not genuine is deleted.
-        return {**dict.fromkeys(self._ours() - set(cookies)), **written}
+        return {**dict.fromkeys(self._ours() - cookies.keys()), **written}
 
-    def _cookies_for(
-        self, before: Mapping[str, Part], after: list[Part], session_ends_at: int
+    def _fitting(
+        self,
+        write: _Write,
+        session: Auth0Session,
+        room: int,
+        evict: Callable[[Auth0Session, int], bool],
     ) -> dict[str, Cookie | str]:
+        """Return the cookies of the session, made smaller by ``evict`` while that is needed."""
+        while True:
+            cookies = self._cookies_for(write, _parts(session.to_dict()))
+            size = sum(_size(name, cookie) for name, cookie in cookies.items())
+            if size <= room or not evict(session, size):
+                return cookies
+
+    def _is_unseen(self, name: str) -> bool:
+        """Tell whether a cookie of a parallel answer is none that this request knows about.
+
+        One that came with a target which is here was here too, and has been deleted since.
+        """
+        companion = name.replace(f"_{_LETTERS[CONTEXT]}_", f"_{_LETTERS[TARGET]}_")
+        return name not in self._cookies and companion not in self._cookies
+
+    def _tell(self, others: dict[str, int], cookies: Mapping[str, Cookie | str]) -> None:
+        """Write down, for parallel requests, which cookies come and which go."""
+        for name in self._ours() - cookies.keys():
+            others.pop(name, None)
+        for name in cookies.keys() - self._cookies.keys():
+            others[name] = _size(name, cookies[name])
+
+    def _cookies_for(self, write: _Write, after: list[Part]) -> dict[str, Cookie | str]:
         """Return the cookies that the browser should hold: new ones, and values it has already."""
         cookies: dict[str, Cookie | str] = {}
         for part in after:
             name = self._name(part.purpose, part.identifier)
-            if before.get(name) == part:
+            if write.before.get(name) == part:
                 cookies.update(self._present(name))
             else:
-                cookies.update(self._sealed(name, part, session_ends_at))
+                cookies.update(self._sealed(name, part, write.session_ends_at))
         return cookies
 
     def _present(self, name: str) -> dict[str, str]:
@@ -254,8 +307,8 @@ class CookieStore:
         return {name for name in self._cookies if pattern.fullmatch(name)}
 
 
-def _value(cookie: Cookie | str) -> str:
-    return cookie.value if isinstance(cookie, Cookie) else cookie
+def _size(name: str, cookie: Cookie | str) -> int:
+    return len(name) + len(cookie.value if isinstance(cookie, Cookie) else cookie)
 
 
 def _shared(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -292,7 +345,7 @@ def _audience_parts(content: Mapping[str, Any]) -> Iterator[Part]:
         yield Part(AUDIENCE, context_id(audience), entry)
 
 
-def _evict(session: Auth0Session, size: int) -> None:
+def _evict(session: Auth0Session, size: int) -> bool:
     """Make the session smaller by what will be missed least.
 
     Contexts beyond two, oldest first; then the code of an older challenge, which the shared state
@@ -317,6 +370,31 @@ def _evict(session: Auth0Session, size: int) -> None:
     else:
         logger.error("A session of %d bytes does not fit into cookies", size)
         raise SessionTooLargeError(size)
+    return True
+
+
+def _make_way(session: Auth0Session, sent: Auth0Session) -> bool:
+    """Take back one thing, where answers to parallel requests have used up the room.
+
+    First a check that began here, whose target stays while it can: with it the check starts again
+    at the press of a button. Then access tokens, which another refresh brings back; what was here
+    already goes first. Tells whether there was anything.
+    """
+    contexts = session.contexts.keys() - sent.contexts.keys()
+    targets = session.targets.keys() - sent.targets.keys()
+    if contexts:
+        session.close_context(session.contexts[contexts.pop()])
+    elif targets:
+        del session.targets[targets.pop()]
+    elif session.access_tokens.keys() - sent.access_tokens.keys():
+        oldest = min(
+            session.access_tokens.values(),
+            key=lambda token: (token.audience not in sent.access_tokens, token.expires_at),
+        )
+        del session.access_tokens[str(oldest.audience)]
+    else:
+        return False
+    return True
 
 
 def _with_oob_code(session: Auth0Session) -> MfaContext | None:

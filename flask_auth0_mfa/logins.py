@@ -10,12 +10,20 @@ must not be raised by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from .errors import Auth0UnavailableError
 from .memory import Memory
 from .models import Auth0Session
 from .refresh import TokenFamily
+
+logger = logging.getLogger("flask_auth0_mfa")
+
+#: How long an answer is on its way, until requests carry its cookies, in seconds.
+IN_FLIGHT = 10
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,40 @@ class Logins:
         """
         if session.login_id is None:
             return session
-        if self._is_ended(session):
+        if self.ended_at(session) is not None:
             return Auth0Session()
         if session.refresh_token is not None:
             session.refresh_token = self.family.newest(session.refresh_token)
         return session
+
+    @contextmanager
+    def in_flight(self, login_id: str) -> Iterator[dict[str, int]]:
+        """Hold the sizes of the cookies that this login got in the last ten seconds.
+
+        Parallel requests do not see one another's cookies, which meet in the browser all the
+        same. Yields names and bytes; what the block changes is remembered. While the shared state
+        is down, nothing is known and nothing is remembered.
+        """
+        name = ("cookies", login_id)
+        with ExitStack() as lock:
+            try:
+                lock.enter_context(self.memory.locked(name))
+                known = self.memory.get(name) or {}
+            except Auth0UnavailableError:
+                yield {}
+                return
+            now = self.memory.clock()
+            recent = {key: one for key, one in known.items() if 0 <= now - one["at"] < IN_FLIGHT}
+            sizes = {key: one["size"] for key, one in recent.items()}
+            yield sizes
+            after = {
+                key: recent[key]
+                if key in recent and recent[key]["size"] == size
+                else {"size": size, "at": now}
+                for key, size in sizes.items()
+            }
+            if after != known:
+                self.memory.put_if_up(name, after, IN_FLIGHT)
 
     def end(self, session: Auth0Session) -> None:
         """End this login, also for answers that are still on their way."""
@@ -57,7 +94,11 @@ class Logins:
     def _end(self, kind: str, value: str) -> None:
         self.memory.put(("ended", kind, value), {"at": self.memory.clock()}, self.lifetime())
 
-    def _is_ended(self, session: Auth0Session) -> bool:
+    def ended_at(self, session: Auth0Session) -> float | None:
+        """Return when this login was ended, here or elsewhere.
+
+        Raises :class:`Auth0UnavailableError` when the shared state cannot be reached.
+        """
         user = session.user or {}
         known = (
             ("login", session.login_id),
@@ -66,4 +107,5 @@ class Logins:
         )
         names = [("ended", kind, value) for kind, value in known if isinstance(value, str)]
         marks = self.memory.get_many(names)
-        return any(mark is not None and session.created_at <= mark["at"] for mark in marks)
+        ends = [mark["at"] for mark in marks if mark and session.created_at <= mark["at"]]
+        return min(ends, default=None)

@@ -25,6 +25,7 @@ from flask.sessions import (
 
 from .cookies import CookieStore
 from .errors import Auth0UnavailableError
+from .logins import IN_FLIGHT
 from .models import Auth0Session, MalformedSessionError
 from .sealing import Sealer
 from .services import services
@@ -100,7 +101,7 @@ class Auth0CookieSession(SecureCookieSession):
     def clear(self) -> None:
         """Empty every part: an application that logs out this way is logged out."""
         super().clear()
-        self.auth0.store(Auth0Session())
+        self.auth0.clear()
 
 
 class Auth0SessionInterface(SecureCookieSessionInterface):
@@ -127,7 +128,9 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
     def _save(self, app: Flask, session: Auth0CookieSession, response: Response) -> None:
         store = session.auth0
         lifetime = int(app.permanent_session_lifetime.total_seconds())
-        changes = store.changes(lifetime)
+        changes = store.changes(lifetime, services().logins.in_flight)
+        if changes and self._comes_late(store):
+            return
         flags = {
             "domain": self.get_cookie_domain(app),
             "path": self.get_cookie_path(app),
@@ -146,6 +149,23 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
             max_age = max(0, cookie.expires_at - int(self._clock())) if cookie.lasts else None
             response.set_cookie(name, cookie.value, max_age, expires, **flags)  # type: ignore[arg-type]
         response.vary.add("Cookie")
+
+    def _comes_late(self, store: CookieStore) -> bool:
+        """Tell whether this login was ended by another request, a moment ago or meanwhile.
+
+        Then the browser may have the cookies of the next login already, under the same names.
+        """
+        sent, current = store.as_sent(), store.load()
+        is_another = current.login_id not in (None, sent.login_id)
+        if sent.login_id is None or store.is_cleared or is_another:
+            return False
+        try:
+            ended_at = services().logins.ended_at(sent)
+        except Auth0UnavailableError:
+            return False
+        if ended_at is None:
+            return False
+        return current.login_id is not None or self._clock() - ended_at < IN_FLIGHT
 
     def _cookie_name(self, app: Flask) -> str:
         """Return the first part of our cookies' names.

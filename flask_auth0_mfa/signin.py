@@ -60,6 +60,9 @@ class SignInFlow:
         session.login_id = session.login_id or new_sid()
         session.created_at = self.clock()
         if response.refresh_token is not None:
+            if session.refresh_token is not None:
+                # A tab that still carries the one before goes on with this one.
+                self.logins.family.rotated(session.refresh_token, response.refresh_token)
             session.refresh_token = response.refresh_token
         self._keep_access_token(session, response, audience, now)
         is_multifactor = has_multifactor(claims)

@@ -132,6 +132,17 @@ class Visitor:
         """Use the cookies of another browser in place of one's own."""
         self.client._cookies = dict(other.client._cookies)
 
+    def tab(self) -> Visitor:
+        """Return a visitor with the cookies of this moment: what a parallel request carries."""
+        tab = Visitor(self.client.application)
+        tab.take_cookies(self)
+        return tab
+
+    def receive(self, answer: TestResponse) -> None:
+        """Take the cookies of an answer to a parallel request into this browser."""
+        headers = answer.headers.getlist("Set-Cookie")
+        self.client._update_cookies_from_response("localhost", "/", headers)
+
     def _go(self, method: str, url: str, form: dict[str, str] | None) -> Page:
         referrer = None
         for _ in range(15):

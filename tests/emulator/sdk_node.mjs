@@ -1,6 +1,10 @@
 // One scenario of Auth0's SDK for JavaScript against the local tenant: node sdk_node.mjs SCENARIO URL
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { AuthClient, isMfaRequiredError } from "@auth0/auth0-auth-js";
+
+// Debian 12 has Node 18, where this global of browsers and later versions is missing.
+globalThis.crypto ??= webcrypto;
 
 const [scenario, url] = process.argv.slice(2);
 const CALLBACK = "http://localhost:5000/auth/callback";

@@ -1,0 +1,112 @@
+"""Tabs that ask at the same moment: their answers meet in one browser, in any order."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from flask_auth0_mfa import requires_stepup
+from flask_auth0_mfa.cookies import BUDGET
+
+from .conftest import ACCOUNTS, ADMIN, OPEN, PAYMENTS
+from .visitor import Page, Visitor
+
+PAGES = [f"/payment/{number}" for number in range(8)]
+
+
+@pytest.fixture
+def app(make_app) -> Flask:
+    """An application with many guarded pages."""
+    app = make_app()
+
+    @app.get("/payment/<int:number>")
+    @requires_stepup(PAYMENTS, reason="This payment needs a second check.")
+    def payment(number: int) -> str:
+        return f"Payment {number}"
+
+    @app.get("/fresh/<int:number>")
+    @requires_stepup(PAYMENTS, max_age=1)
+    def fresh(number: int) -> str:
+        return f"Fresh {number}"
+
+    return app
+
+
+def in_parallel(browser: Visitor, urls: list[str]) -> list:
+    """Ask for the addresses from the same cookies, and let the browser have every answer."""
+    answers = [browser.tab().client.get(url, headers={"Accept": "text/html"}) for url in urls]
+    for answer in answers:
+        browser.receive(answer)
+    return answers
+
+
+def size(browser: Visitor) -> int:
+    """Return how many bytes our cookies take in this browser."""
+    cookies = browser.cookies().items()
+    return sum(len(name) + len(value) for name, value in cookies if name != "session")
+
+
+def finished(browser: Visitor, page: Page, tenant) -> Page:
+    """Do what the pages ask for until they let go of the visitor."""
+    for _ in range(5):
+        if page.path != "/auth/mfa/challenge":
+            break
+        if "already verified" in page.text:
+            page = browser.get(page.link("Continue"))
+        elif any("code" in fields for _, fields, _ in page.forms()):
+            page = browser.press(page, "code", code=tenant.current_otp("ana@example.com"))
+        else:
+            page = browser.press(page, "Authenticator app")
+    return page
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+def test_size(ana, count):
+    """Checks that parallel tabs begin fit into the browser together."""
+    in_parallel(ana, PAGES[:count])
+    assert size(ana) <= BUDGET
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
+def test_each_goes_on(ana, tenant, count):
+    """Every tab leads to its own page; one that found no room starts again, or says what to do."""
+    answers = in_parallel(ana, PAGES[:count])
+    for url, answer in zip(PAGES, answers, strict=False):
+        page = ana.get(answer.location)
+        if "Start again" in page.text:
+            page = ana.press(page, "Start again")
+        elif "open it again" in page.text:
+            assert count > 4
+            page = ana.get(url)
+        page = finished(ana, page, tenant)
+        assert (page.status, page.path) == (200, url), page.text
+
+
+def test_two_fit(ana):
+    """Two tabs at the same moment have a check each, at once."""
+    answers = in_parallel(ana, PAGES[:2])
+    assert all("Start again" not in ana.get(answer.location).text for answer in answers)
+
+
+def test_afterwards(ana, tenant):
+    """What parallel tabs left does not keep later checks out, however soon they come."""
+    in_parallel(ana, PAGES)
+    for url in PAGES:
+        assert finished(ana, ana.get(url), tenant).path == url
+
+
+def test_one_after_the_other(ana, tenant, clock):
+    """A check that was finished takes no room from the next one, however soon that comes."""
+    for number in range(6):
+        clock.advance(1.1)
+        page = ana.get(f"/fresh/{number}")
+        assert "Start again" not in page.text
+        assert finished(ana, page, tenant).path == f"/fresh/{number}"
+
+
+def test_tokens(ana, tenant):
+    """Nor do tokens for several audiences, got in parallel, pass what a server accepts."""
+    finished(ana, ana.get(PAGES[0]), tenant)
+    audiences = [ACCOUNTS, ADMIN, OPEN, PAYMENTS]
+    in_parallel(ana, [f"/token?audience={audience}" for audience in audiences] + PAGES)
+    assert size(ana) <= BUDGET
