@@ -17,15 +17,15 @@ absent.
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from .models import Auth0Session, MalformedSessionError, MfaContext, context_id, token_hash
+from .budget import BUDGET, evict, make_way
+from .models import Auth0Session, MalformedSessionError, context_id, token_hash
 from .sealing import (
     AUDIENCE,
     CONTEXT,
@@ -36,17 +36,11 @@ from .sealing import (
     SealExpiredError,
 )
 
-logger = logging.getLogger("flask_auth0_mfa")
-
 #: Longest piece of a part, in bytes: browsers drop a cookie of more than 4 096 with its name, and
 #: Werkzeug warns about one whose whole header line is longer.
 CHUNK = 3_800
 #: A part in more pieces than this is none of ours.
 MAX_PIECES = 3
-#: All our cookies together, names and values, in bytes: servers refuse a Cookie header over 8 190.
-BUDGET = 7_000
-#: Contexts that the budget keeps open longest.
-KEPT_CONTEXTS = 2
 #: Holds and yields, for a login, the sizes of cookies that parallel answers wrote.
 InFlight = Callable[[str], AbstractContextManager[dict[str, int]]]
 #: More parts of one kind than this are not looked at: a browser has no reason to send them.
@@ -55,17 +49,6 @@ _PIECE = re.compile(r"([1-9])\.([A-Za-z0-9_-]{8})\.(.+)", re.DOTALL)
 _LETTERS = {AUDIENCE: "a", CONTEXT: "c", TARGET: "t"}
 #: What a context has in common with its target, and leaves to it.
 _SHARED = ("audience", "scope", "return_to", "reason", "methods")
-
-
-class SessionTooLargeError(RuntimeError):
-    """The session does not fit into cookies; nothing was written."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(
-            f"The session needs {size} bytes of cookies and may have {BUDGET}. "
-            "Keep the session on the server (Flask-Session, for example), "
-            "or ask the tenant for smaller tokens and fewer claims."
-        )
 
 
 @dataclass(frozen=True)
@@ -114,8 +97,7 @@ class CookieStore:
         self._clock = clock
         self._original: dict[str, Any] | None = None
         self._current: dict[str, Any] | None = None
-        #: The application has emptied the session, as a logout does.
-        self.is_cleared = False
+        self.found_ended = False
 
     @property
     def is_touched(self) -> bool:
@@ -131,11 +113,6 @@ class CookieStore:
     def store(self, session: Auth0Session) -> None:
         """Keep the changed session until the answer is written."""
         self._current = session.to_dict()
-
-    def clear(self) -> None:
-        """Empty the session, and leave nothing of it in the browser."""
-        self.is_cleared = True
-        self.store(Auth0Session())
 
     def as_sent(self) -> Auth0Session:
         """Return the session that the browser sent."""
@@ -235,11 +212,11 @@ class CookieStore:
             before={self._name(p.purpose, p.identifier): p for p in _parts(self._as_sent())},
             session_ends_at=int(session.created_at) + lifetime,
         )
-        cookies = self._fitting(write, session, BUDGET, _evict)
+        cookies = self._fitting(write, session, BUDGET, evict)
         if session.login_id is not None and cookies.keys() != self._ours():
             with in_flight(session.login_id) as others:
                 room = BUDGET - sum(others[name] for name in others if self._is_unseen(name))
-                cookies = self._fitting(write, session, room, lambda s, _: _make_way(s, sent))
+                cookies = self._fitting(write, session, room, lambda s, _: make_way(s, sent))
                 self._tell(others, cookies)
         written = {name: one for name, one in cookies.items() if isinstance(one, Cookie)}
         # Also what came in but was not genuine is deleted.
@@ -250,13 +227,13 @@ class CookieStore:
         write: _Write,
         session: Auth0Session,
         room: int,
-        evict: Callable[[Auth0Session, int], bool],
+        give_up: Callable[[Auth0Session, int], bool],
     ) -> dict[str, Cookie | str]:
-        """Return the cookies of the session, made smaller by ``evict`` while that is needed."""
+        """Return the cookies of the session, made smaller by ``give_up`` while that is needed."""
         while True:
             cookies = self._cookies_for(write, _parts(session.to_dict()))
             size = sum(_size(name, cookie) for name, cookie in cookies.items())
-            if size <= room or not evict(session, size):
+            if size <= room or not give_up(session, size):
                 return cookies
 
     def _is_unseen(self, name: str) -> bool:
@@ -343,61 +320,3 @@ def _audience_parts(content: Mapping[str, Any]) -> Iterator[Part]:
         if audience in verified:
             entry["verified"] = verified[audience]
         yield Part(AUDIENCE, context_id(audience), entry)
-
-
-def _evict(session: Auth0Session, size: int) -> bool:
-    """Make the session smaller by what will be missed least.
-
-    Contexts beyond two, oldest first; then the code of an older challenge, which the shared state
-    knows as well; then access tokens, the one that ends first first, but
-    never the last; then the second context; then what lets finished checks start again.
-    """
-    oldest = min(session.contexts.values(), key=lambda c: c.opened_at, default=None)
-    spare = set(session.targets) - {context.id for context in session.contexts.values()}
-    if oldest is not None and len(session.contexts) > KEPT_CONTEXTS:
-        session.close_context(oldest)
-    elif len(session.contexts) > 1 and (long_one := _with_oob_code(session)) is not None:
-        challenge = replace(long_one.challenge, oob_code=None) if long_one.challenge else None
-        session.replace_context(replace(long_one, challenge=challenge))
-    elif len(session.access_tokens) > 1:
-        del session.access_tokens[
-            min(session.access_tokens, key=lambda key: session.access_tokens[key].expires_at)
-        ]
-    elif spare:
-        del session.targets[min(spare, key=lambda key: session.targets[key].expires_at)]
-    elif oldest is not None and len(session.contexts) > 1:
-        session.close_context(oldest)
-    else:
-        logger.error("A session of %d bytes does not fit into cookies", size)
-        raise SessionTooLargeError(size)
-    return True
-
-
-def _make_way(session: Auth0Session, sent: Auth0Session) -> bool:
-    """Take back one thing, where answers to parallel requests have used up the room.
-
-    First a check that began here, whose target stays while it can: with it the check starts again
-    at the press of a button. Then access tokens, which another refresh brings back; what was here
-    already goes first. Tells whether there was anything.
-    """
-    contexts = session.contexts.keys() - sent.contexts.keys()
-    targets = session.targets.keys() - sent.targets.keys()
-    if contexts:
-        session.close_context(session.contexts[contexts.pop()])
-    elif targets:
-        del session.targets[targets.pop()]
-    elif session.access_tokens.keys() - sent.access_tokens.keys():
-        oldest = min(
-            session.access_tokens.values(),
-            key=lambda token: (token.audience not in sent.access_tokens, token.expires_at),
-        )
-        del session.access_tokens[str(oldest.audience)]
-    else:
-        return False
-    return True
-
-
-def _with_oob_code(session: Auth0Session) -> MfaContext | None:
-    """Return the context with the oldest challenge whose code is in the cookies."""
-    sent = [c for c in session.contexts.values() if c.challenge and c.challenge.oob_code]
-    return min(sent, key=lambda c: c.challenge.sent_at if c.challenge else 0, default=None)

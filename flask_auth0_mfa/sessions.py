@@ -39,6 +39,9 @@ SESSION_KEY = "_auth0_mfa"
 class SessionStore(Protocol):
     """Reads and keeps the content of one request's session."""
 
+    #: Another request has ended the login that this one came with.
+    found_ended: bool
+
     def load(self) -> Auth0Session:
         """Return the session; an empty one where there is none or it is not genuine."""
 
@@ -59,6 +62,7 @@ def auth0_session(*, is_strict: bool = False) -> Iterator[Auth0Session]:
     before = session.to_dict()
     try:
         session = services().logins.caught_up(session)
+        store.found_ended |= before["login_id"] is not None and session.login_id is None
     except Auth0UnavailableError:
         if is_strict:
             raise
@@ -101,7 +105,7 @@ class Auth0CookieSession(SecureCookieSession):
     def clear(self) -> None:
         """Empty every part: an application that logs out this way is logged out."""
         super().clear()
-        self.auth0.clear()
+        self.auth0.store(Auth0Session())
 
 
 class Auth0SessionInterface(SecureCookieSessionInterface):
@@ -156,16 +160,15 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
         Then the browser may have the cookies of the next login already, under the same names.
         """
         sent, current = store.as_sent(), store.load()
-        is_another = current.login_id not in (None, sent.login_id)
-        if sent.login_id is None or store.is_cleared or is_another:
+        goes_on = current.login_id is not None and current.login_id == sent.login_id
+        was_emptied = current.login_id is None and store.found_ended
+        if not (goes_on or was_emptied):
             return False
         try:
             ended_at = services().logins.ended_at(sent)
         except Auth0UnavailableError:
             return False
-        if ended_at is None:
-            return False
-        return current.login_id is not None or self._clock() - ended_at < IN_FLIGHT
+        return ended_at is not None and (goes_on or self._clock() - ended_at < IN_FLIGHT)
 
     def _cookie_name(self, app: Flask) -> str:
         """Return the first part of our cookies' names.
@@ -188,6 +191,7 @@ class WrappedStore:
 
     def __init__(self, session: SessionMixin) -> None:
         self._session = session
+        self.found_ended = False
 
     def load(self) -> Auth0Session:
         content = self._session.get(SESSION_KEY)

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from flask_auth0_mfa import requires_stepup
-from flask_auth0_mfa.cookies import BUDGET
+from flask_auth0_mfa.budget import BUDGET
 
 from .conftest import ACCOUNTS, ADMIN, OPEN, PAYMENTS
 from .visitor import Page, Visitor

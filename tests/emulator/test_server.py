@@ -97,13 +97,13 @@ def test_remote_addresses_are_refused() -> None:
 
 def test_stopping_ends_kept_connections() -> None:
     """No thread is left behind when the block ends."""
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with serve(Tenant()) as server, requests.Session() as http:
         http.get(f"{server.url}/.well-known/jwks.json", timeout=5)
-    for thread in threading.enumerate():
-        if thread.name.startswith("Thread-"):
-            thread.join(timeout=5)
-    assert threading.active_count() <= before
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(timeout=5)
+    assert not any(thread.is_alive() for thread in left)
 
 
 def step_up(url: str, otp: Callable[[], str]) -> int:
