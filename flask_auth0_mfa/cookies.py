@@ -48,7 +48,7 @@ MAX_PARTS = 16
 _PIECE = re.compile(r"([1-9])\.([A-Za-z0-9_-]{8})\.(.+)", re.DOTALL)
 _LETTERS = {AUDIENCE: "a", CONTEXT: "c", TARGET: "t"}
 #: What a context has in common with its target, and leaves to it.
-_SHARED = ("audience", "scope", "return_to", "reason", "methods")
+_SHARED = ("audience", "scope", "return_to", "reason", "methods", "approval")
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 from flask import Blueprint, after_this_request, current_app, request
 from werkzeug.wrappers import Response
 
-from .errors import Auth0MFAError, LoginRequiredError
+from .approval import note_approval, text_to_approve
+from .errors import Auth0MFAError, LoginRequiredError, MfaRequiredError
 from .models import StepUpRequest
 from .pages import set_no_store
 from .responses import error_response, return_to_page
+from .resume import forget_form, keep_form
 from .services import services
 from .sessions import auth0_session
 
@@ -43,6 +45,8 @@ def requires_stepup(
     max_age: int | None = None,
     reason: str | None = None,
     methods: tuple[str, ...] | list[str] | None = None,
+    binds: Callable[..., str | None] | None = None,
+    resume: bool = False,
 ) -> Callable[[View], View]:
     """Let users into the view only after a second factor.
 
@@ -57,13 +61,18 @@ def requires_stepup(
     :param reason: one sentence for the challenge page that says why, in plain words.
     :param methods: the methods that are accepted (``otp``, ``push``, ``sms``, ``voice``,
         ``email``, ``recovery-code``, or ``phone`` for both kinds of phone message).
+    :param binds: called with the view's arguments, returns the text that this request needs an
+        approval of ("Transfer 500 EUR to DE89…"), or ``None``. The challenge page shows it, and
+        the check is good for that text, once. The view finds it in ``current_auth0.approval``.
+    :param resume: keep a form that is stopped here (sealed, at most 1 500 bytes, no files), and
+        offer to send it after the check; without it the user fills it in again.
 
     Put it under ``@app.route``, so that the route holds the guarded view.
     """
     wanted = _requirement(audience, scope, max_age, reason, methods)
 
     def decorate(view: View) -> View:
-        return _guarded(view, lambda: _check_step_up(wanted), wanted)
+        return _guarded(view, lambda: _check_step_up(wanted, binds, resume=resume), wanted)
 
     return decorate
 
@@ -76,6 +85,8 @@ def guard_blueprint(
     max_age: int | None = None,
     reason: str | None = None,
     methods: tuple[str, ...] | list[str] | None = None,
+    binds: Callable[..., str | None] | None = None,
+    resume: bool = False,
 ) -> Blueprint:
     """Guard every view of a blueprint, as :func:`requires_stepup` does for one.
 
@@ -87,7 +98,7 @@ def guard_blueprint(
         setattr(blueprint, REQUIREMENT, wanted)
 
         def guard() -> None:
-            _check_step_up(wanted)
+            _check_step_up(wanted, binds, resume=resume)
 
     blueprint.before_request(lambda: _refusal(guard))
     return blueprint
@@ -151,10 +162,18 @@ def _check_login() -> None:
             raise LoginRequiredError()
 
 
-def _check_step_up(wanted: StepUpRequest) -> None:
+def _check_step_up(
+    wanted: StepUpRequest, binds: Callable[..., str | None] | None, *, resume: bool
+) -> None:
+    approval = text_to_approve(binds)
+    wanted = replace(wanted, return_to=return_to_page(), approval=approval)
     with auth0_session(is_strict=True) as session:
-        services().tokens.require(session, _with_target(wanted))
-
-
-def _with_target(wanted: StepUpRequest) -> StepUpRequest:
-    return replace(wanted, return_to=return_to_page())
+        try:
+            services().tokens.require(session, wanted)
+        except MfaRequiredError as error:
+            if resume:
+                keep_form(session, error.context_id)
+            raise
+        if resume:
+            forget_form(session)
+    note_approval(approval)

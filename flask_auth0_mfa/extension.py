@@ -14,11 +14,13 @@ from typing import Any, cast
 from flask import Flask
 from werkzeug.local import LocalProxy
 
+from .approval import approved_text
 from .client import Auth0Client
 from .client import token_response as parse_token_response
 from .config import load_settings
 from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError
 from .flows import (
+    Approvals,
     ChallengeFlow,
     ContextFlow,
     EnrollmentFlow,
@@ -102,7 +104,7 @@ class Auth0MFA:
         logins = Logins(memory, family, lambda: int(app.permanent_session_lifetime.total_seconds()))
         parts = Parts(settings, client, sealer, memory, family, verifier, clock, sender=app)
         contexts = ContextFlow(parts)
-        tokens = TokenFlow(parts, contexts)
+        tokens = TokenFlow(parts, contexts, Approvals(parts))
         challenges = ChallengeFlow(parts, contexts)
         return Services(
             settings=settings,
@@ -152,6 +154,11 @@ class Auth0MFA:
         request = StepUpRequest(audience, scope, return_to=return_to_page())
         with auth0_session() as session:
             return services().tokens.access_token(session, request, refresh=refresh)
+
+    @property
+    def approval(self) -> str | None:
+        """The text that the user approved for this very request; see ``binds`` of the guards."""
+        return approved_text()
 
     # -- the MFA API -------------------------------------------------------------------------
 

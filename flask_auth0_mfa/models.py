@@ -19,6 +19,8 @@ from .secret import Secret, secret
 EXPIRY_MARGIN = 30
 #: How long a page that has timed out can still be started again, in seconds.
 TARGET_TTL = 3600
+#: How long an approval of one text can be used, in seconds.
+APPROVAL_TTL = 300
 #: A verification at login counts for every audience.
 ANY_AUDIENCE = "*"
 
@@ -37,6 +39,12 @@ def context_id(hashed: str) -> str:
     """Return the id that page addresses carry: 128 bits derived from the context's key."""
     digest = hashlib.sha256(b"auth0-mfa-context:" + hashed.encode()).digest()
     return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+def approval_key(request: StepUpRequest | StepUpTarget | MfaContext) -> str:
+    """Return the key among the verifications for an approval of the request's text."""
+    digest = hashlib.sha256((request.approval or "").encode()).digest()
+    return f"{request.audience or ''}\n{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
 def scope_set(scope: str | None) -> frozenset[str]:
@@ -156,6 +164,9 @@ class StepUpTarget:
     chosen: str | None = None
     #: The new recovery code, kept until the user says that it is saved.
     recovery_code: str | None = field(default=None, repr=False)
+    approval: str | None = None
+    #: The form that was stopped: ``action`` is its path, ``fields`` pairs of name and value.
+    form: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def request(self) -> StepUpRequest:
@@ -172,7 +183,8 @@ class StepUpTarget:
 class StepUpRequest:
     """What somebody asks for: a token for an audience, and how fresh its proof must be.
 
-    ``max_age`` in seconds; ``methods`` narrows the ways of proof; ``return_to`` is a path.
+    ``max_age`` in seconds; ``methods`` narrows the ways of proof; ``return_to`` is a path;
+    ``approval`` is the text that the user has to approve.
     """
 
     audience: str | None
@@ -181,6 +193,7 @@ class StepUpRequest:
     reason: str | None = None
     methods: tuple[str, ...] | None = None
     return_to: str | None = None
+    approval: str | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +210,7 @@ class MfaContext:
     return_to: str | None = None
     reason: str | None = None
     methods: tuple[str, ...] | None = None
+    approval: str | None = None
     #: As Auth0 listed them; not stored with the context, ``None`` while nobody asked.
     authenticators: tuple[Authenticator, ...] | None = None
     challenge: Challenge | None = None
@@ -239,8 +253,9 @@ class MfaContext:
 
     def answers(self, request: StepUpRequest) -> bool:
         """Tell whether this context was opened for the same request."""
-        wanted = (request.audience, request.return_to, request.reason, request.methods)
-        mine = (self.audience, self.return_to, self.reason, self.methods)
+        names = ("audience", "return_to", "reason", "methods", "approval")
+        wanted = [getattr(request, name) for name in names]
+        mine = [getattr(self, name) for name in names]
         return wanted == mine and scope_set(request.scope) <= scope_set(self.scope)
 
     @property
@@ -343,6 +358,13 @@ class Auth0Session:
                 return record
         return None
 
+    def approval_for(
+        self, request: StepUpRequest | StepUpTarget, max_age: float, now: float
+    ) -> Verification | None:
+        """Return the record that the request's text was approved, at most ``max_age`` ago."""
+        record = self.verified.get(approval_key(request))
+        return record if record is not None and now - max_age < record.at <= now + 5 else None
+
     # -- contexts ----------------------------------------------------------------------------
 
     def open_context(self, context: MfaContext) -> None:
@@ -354,6 +376,7 @@ class Auth0Session:
             return_to=context.return_to,
             reason=context.reason,
             methods=context.methods,
+            approval=context.approval,
             login_id=context.login_id,
             expires_at=context.opened_at + TARGET_TTL,
         )
@@ -382,7 +405,12 @@ class Auth0Session:
             )
 
     def prune(self, now: float) -> None:
-        """Remove contexts, targets and access tokens whose time is over."""
+        """Remove contexts, targets, access tokens and approvals whose time is over."""
+        self.verified = {
+            key: record
+            for key, record in self.verified.items()
+            if "\n" not in key or record.at + APPROVAL_TTL > now
+        }
         self.contexts = {key: c for key, c in self.contexts.items() if c.expires_at > now}
         self.targets = {key: t for key, t in self.targets.items() if t.expires_at > now}
         self.access_tokens = {
@@ -445,6 +473,7 @@ def _request_of(source: StepUpTarget | MfaContext) -> StepUpRequest:
         reason=source.reason,
         methods=source.methods,
         return_to=source.return_to,
+        approval=source.approval,
     )
 
 
@@ -509,4 +538,7 @@ def _target_from_dict(entry: Mapping[str, Any]) -> StepUpTarget:
     content["expires_at"] = int(entry["expires_at"])
     if (methods := content.get("methods")) is not None:
         content["methods"] = tuple(methods)
+    if (form := content.get("form")) is not None:
+        fields = [(str(name), str(value)) for name, value in form["fields"]]
+        content["form"] = {"action": str(form["action"]), "fields": fields}
     return StepUpTarget(**content)

@@ -1,4 +1,4 @@
-"""The bank's one form."""
+"""The bank's forms."""
 
 from __future__ import annotations
 
@@ -34,3 +34,21 @@ class TransferForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     def cents(self) -> int:
         """The amount in cents."""
         return int((self.amount.data * 100).to_integral_value())
+
+
+class StandingOrderForm(FlaskForm):  # type: ignore[misc]
+    """To whom, how much, every month."""
+
+    payee = StringField("To", [InputRequired("Say who gets the money."), Length(max=80)])
+    amount = DecimalField(
+        "Amount in euros, every month",
+        [
+            InputRequired("Enter an amount, for example 25.00."),
+            NumberRange(Decimal("0.01"), Decimal(10_000), "Enter 0.01 to 10,000 euros."),
+        ],
+    )
+
+    @property
+    def text(self) -> str:
+        """What the customer approves."""
+        return f"Pay {self.amount.data:.2f} EUR to {self.payee.data} every month"

@@ -39,6 +39,8 @@ class Customer:
 
     accounts: dict[str, Account]
     transfers: dict[str, Transfer] = field(default_factory=dict)
+    #: What was approved, in the customer's words.
+    standing_orders: list[str] = field(default_factory=list)
 
 
 class Ledger:

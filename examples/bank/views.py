@@ -4,6 +4,7 @@
 ``/``               for everyone
 ``/accounts``       logged in
 ``/transfer``       logged in, and a second check for the payments API
+``/standing-order`` logged in, and a check for the very order that is sent
 ``/api/balance``    the same for programs, which get JSON
 ``/admin``          two checks, one after the other
 ``/open``           an API that its tenant does not protect, and what happens then
@@ -29,7 +30,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from flask_auth0_mfa import current_auth0, requires_login, requires_stepup
 
-from .forms import TransferForm
+from .forms import StandingOrderForm, TransferForm
 from .ledger import Customer, InsufficientFundsError, Ledger
 
 # The sensitive APIs, by the identifiers they have in the Auth0 tenant. The tenant decides for
@@ -83,6 +84,33 @@ def receipt(reference: str) -> str:
         abort(404)
     account = customer().accounts[done.account_number]
     return render_template("bank/receipt.html", transfer=done, account=account)
+
+
+def order_to_approve() -> str | None:
+    """Return what the customer has to approve: the order, once it is one."""
+    form = StandingOrderForm()
+    return form.text if form.validate_on_submit() else None
+
+
+# This guard is for the order word by word: the challenge page shows it, and the check is good for
+# it once. The form that it stops is kept, and sent when the customer says so.
+@bank.route("/standing-order", methods=["GET"])
+@requires_login
+def standing_order_form() -> str:
+    """Show the form of a standing order."""
+    return render_template("bank/standing_order.html", form=StandingOrderForm())
+
+
+@bank.post("/standing-order")
+@requires_stepup(PAYMENTS, scope="transfer:funds", binds=order_to_approve, resume=True)
+def standing_order() -> str:
+    """Take the order that was approved, or show what is wrong with the form."""
+    form = StandingOrderForm()
+    form.validate()
+    if current_auth0.approval is None:
+        return render_template("bank/standing_order.html", form=form)
+    customer().standing_orders.append(current_auth0.approval)
+    return render_template("bank/standing_order.html", form=None, done=current_auth0.approval)
 
 
 # The same guard in front of JSON: without a second check it answers 403 with the error

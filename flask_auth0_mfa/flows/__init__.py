@@ -6,6 +6,7 @@ module                  its rules
 :mod:`.tokens`          which access token opens a view, when it is refreshed, what is kept of it
 :mod:`.contexts`        how a refused refresh becomes an MFA context, and who may use it
 :mod:`.challenges`      which methods a check can use, and when a message or push is sent
+:mod:`.approvals`       what was approved word by word, and is good once
 :mod:`.verification`    how a proof becomes tokens and a record
 :mod:`.enrollment`      when and how a first factor is added
 ======================= ==========================================================================
@@ -17,6 +18,7 @@ before an error is raised, so nothing is lost when one step fails.
 
 from __future__ import annotations
 
+from .approvals import Approvals
 from .challenges import ChallengeFlow
 from .contexts import ContextFlow
 from .enrollment import EnrollmentFlow
@@ -26,6 +28,7 @@ from .tokens import TokenFlow
 from .verification import VerificationFlow
 
 __all__ = [
+    "Approvals",
     "ChallengeFlow",
     "ContextFlow",
     "EnrollmentFlow",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .. import signals
 from ..errors import (
@@ -48,11 +50,13 @@ class ContextFlow:
         *,
         chain: int = 0,
         chosen: str | None = None,
+        form: Mapping[str, Any] | None = None,
     ) -> Auth0MFAError:
         """Open a context for Auth0's ``mfa_required`` and return the error that names it.
 
         :param chain: how many factors were proved before in the same check.
         :param chosen: the authenticator whose page comes first.
+        :param form: what waits to be sent after the check.
         """
         if answer.raw_mfa_token is None:
             return self.universal_login(session, request)
@@ -68,11 +72,14 @@ class ContextFlow:
             return_to=request.return_to,
             reason=request.reason,
             methods=request.methods,
+            approval=request.approval,
             chain=chain,
             chosen=chosen,
         )
         session.prune(now)
         session.open_context(context)
+        if form is not None:
+            session.targets[context.id] = replace(session.targets[context.id], form=form)
         self.parts.send(
             signals.mfa_required,
             session,
@@ -105,9 +112,10 @@ class ContextFlow:
         """Return the error that sends a person through Universal Login for a second factor.
 
         It says that there was one, not which (``amr`` is ``mfa``): where the view accepts certain
-        methods only, that would lead in circles, so the check cannot be done.
+        methods only, that would lead in circles, so the check cannot be done; and nobody can
+        approve a text there.
         """
-        if request.methods is not None:
+        if request.methods is not None or request.approval is not None:
             return StepUpUnavailableError()
         return UniversalLoginRequiredError(self.login_ticket(session, request, step_up=True))
 

@@ -27,6 +27,7 @@ from ..models import (
 )
 from ..secret import Secret
 from ..tokens import InvalidTokenError, is_for
+from .approvals import Approvals
 from .contexts import ContextFlow
 from .parts import Parts
 
@@ -39,6 +40,7 @@ class TokenFlow:
 
     parts: Parts
     contexts: ContextFlow
+    approvals: Approvals
 
     def access_token(
         self, session: Auth0Session, request: StepUpRequest, *, refresh: bool = False
@@ -65,6 +67,8 @@ class TokenFlow:
         :class:`UniversalLoginRequiredError` where the tenant asked for no second factor.
         """
         self._require_user(session)
+        if request.approval is not None:
+            return self._require_approval(session, request)
         is_verified = self._is_verified(session, request)
         stored = session.token_for(request.audience, request.scope, self.parts.clock())
         if stored is not None and is_verified:
@@ -79,6 +83,17 @@ class TokenFlow:
         if not self._is_verified(session, request):
             raise self.contexts.universal_login(session, request)
         return token
+
+    def _require_approval(self, session: Auth0Session, request: StepUpRequest) -> AccessToken:
+        """Return the token for a text that the user has approved; it opens the view this once."""
+        if self.approvals.is_given(session, request):
+            token = self.access_token(session, request)
+            if self.approvals.use(session, request):
+                return token
+        self.contexts.offer_open_one(session, request)
+        self._refreshed(session, request, force=True)
+        # The tenant asked for no second factor, so there was no page that shows the text.
+        raise StepUpUnavailableError()
 
     def restart(self, session: Auth0Session, identifier: str) -> StepUpTarget:
         """Start a timed-out check again: same target, same way.
@@ -95,7 +110,7 @@ class TokenFlow:
             session.close_context(before)
         if not target.verified:
             try:
-                self._refreshed(session, target.request, force=True, chosen=target.chosen)
+                self._refreshed(session, target.request, force=True, before=target)
             except LoginRequiredError as error:
                 error.return_to = target.return_to
                 raise
@@ -108,6 +123,8 @@ class TokenFlow:
         now = self.parts.clock()
         stored = session.token_for(target.audience, target.scope, now)
         since_opened = int(now) - target.opened_at + 1
+        if target.approval is not None:
+            return session.approval_for(target, since_opened, int(now)) is not None
         record = session.verification_for(
             target.audience or "", since_opened, target.methods, int(now)
         )
@@ -166,7 +183,7 @@ class TokenFlow:
         request: StepUpRequest,
         *,
         force: bool,
-        chosen: str | None = None,
+        before: StepUpTarget | None = None,
     ) -> AccessToken:
         if session.refresh_token is None:
             raise LoginRequiredError()
@@ -179,12 +196,14 @@ class TokenFlow:
             )
         except Auth0MfaRequired as answer:
             asked = replace(request, scope=scope)
-            raise self.contexts.opened(session, asked, answer, chosen=chosen) from None
-        except Auth0ResponseError as answer:
-            error = refresh_error(answer)
-            if isinstance(error, LoginRequiredError):
-                session.forget_tokens()
+            chosen, form = (before.chosen, before.form) if before else (None, None)
+            error = self.contexts.opened(session, asked, answer, chosen=chosen, form=form)
             raise error from None
+        except Auth0ResponseError as answer:
+            refusal = refresh_error(answer)
+            if isinstance(refusal, LoginRequiredError):
+                session.forget_tokens()
+            raise refusal from None
         token = self.keep(session, response, request.audience, scope)
         if was_asked:
             self.parts.send(

@@ -21,7 +21,14 @@ from ..errors import (
     verify_error,
 )
 from ..memory import Name
-from ..models import Auth0Session, MfaContext, TokenResponse, Verification, scope_set
+from ..models import (
+    Auth0Session,
+    MfaContext,
+    TokenResponse,
+    Verification,
+    approval_key,
+    scope_set,
+)
 from .challenges import ChallengeFlow
 from .contexts import ContextFlow
 from .parts import Parts, new_sid
@@ -176,10 +183,13 @@ class VerificationFlow:
         """Go on with the next factor of a chain: a new context for the same target."""
         self.contexts.mark_used(context)
         session.close_context(context)
-        session.targets.pop(context.id, None)
+        target = session.targets.pop(context.id, None)
         if context.chain + 1 > MAX_CHAIN:
             return StepUpUnavailableError()
-        return self.contexts.opened(session, context.request, answer, chain=context.chain + 1)
+        form = target.form if target is not None else None
+        return self.contexts.opened(
+            session, context.request, answer, chain=context.chain + 1, form=form
+        )
 
     def _verified(
         self, session: Auth0Session, context: MfaContext, response: TokenResponse, method: str
@@ -192,6 +202,8 @@ class VerificationFlow:
         session.close_context(context, verified=True, recovery_code=recovery_code)
         token = self.tokens.keep(session, response, context.audience, context.scope)
         session.verified[context.audience or ""] = Verification(now, method)
+        if context.approval is not None:
+            session.verified[approval_key(context)] = Verification(now, method)
         session.sid = new_sid()
         self.parts.send(
             signals.verified,

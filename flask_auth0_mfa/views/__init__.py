@@ -18,6 +18,7 @@ route                               module               what it does
 ``POST /mfa/enroll``                :mod:`.enroll`       begin to add one
 ``GET  /mfa/recovery-code``         :mod:`.recovery`     show the new recovery code
 ``POST /mfa/recovery-code``         :mod:`.recovery`     say that it is saved
+``GET  /mfa/resume``                :mod:`.resume`       ask whether a stopped form may be sent
 ``GET  /mfa/authenticators``        :mod:`.api`          the user's methods, JSON
 ``POST /mfa/associate``             :mod:`.api`          begin to add a first method, JSON
 =================================== ==================== =========================================
@@ -37,7 +38,7 @@ from ..config import Settings
 from ..errors import Auth0MFAError, InvalidRequestError
 from ..pages import BLUEPRINT, set_no_store
 from ..responses import error_response, is_program_call
-from . import api, enroll, login, push, recovery, stepup
+from . import api, enroll, login, push, recovery, resume, stepup
 
 #: No request to the blueprint needs more, in bytes.
 MAX_CONTENT_LENGTH = 64 * 1024
@@ -72,6 +73,7 @@ def build_blueprint(settings: Settings) -> Blueprint:
         ("/mfa/enroll", "start_enrollment", enroll.start, ["POST"]),
         ("/mfa/recovery-code", "recovery_code", recovery.show, ["GET"]),
         ("/mfa/recovery-code", "acknowledge_recovery_code", recovery.acknowledge, ["POST"]),
+        ("/mfa/resume", "resume", resume.show, ["GET"]),
         ("/mfa/authenticators", "authenticators", api.authenticators, ["GET"]),
         ("/mfa/associate", "associate", api.associate, ["POST"]),
     ):

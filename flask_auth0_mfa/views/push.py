@@ -87,6 +87,7 @@ def _waiting_page(session: Auth0Session, context: MfaContext) -> Response:
         poll_url=url_for(f"{BLUEPRINT}.poll"),
         interval=POLL_INTERVAL,
         reason=context.reason,
+        approval=context.approval,
         target=shown.name if shown is not None else None,
         choose_url=steps.choose_url(context),
         resend=steps.resend_shown(session, context, shown) if shown is not None else None,

@@ -31,7 +31,7 @@ def show() -> Response:
         if target is None:
             raise MfaTokenNotFoundError()
         if target.recovery_code is None:
-            return see_other(steps.target_url(target))
+            return see_other(steps.target_url(identifier, target))
         if "download" in request.args:
             return _file(target.recovery_code)
         form = SavedForm.shown(steps.binding(session), identifier)
@@ -53,7 +53,7 @@ def acknowledge() -> Response:
                 session, identifier, target.recovery_code, form, InvalidRequestError.status
             )
         session.targets[identifier] = replace(target, recovery_code=None)
-        return see_other(steps.target_url(target))
+        return see_other(steps.target_url(identifier, target))
 
 
 def _page(

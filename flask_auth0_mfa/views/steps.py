@@ -100,7 +100,7 @@ def passed_target(session: Auth0Session, identifier: str | None) -> StepUpTarget
 
 def landing(context_id: str, target: StepUpTarget | None) -> Response:
     """Send the user to where they were going; first past a new recovery code, if there is one."""
-    location = target_url(target)
+    location = target_url(context_id, target)
     if target is not None and target.recovery_code is not None:
         location = recovery_url(context_id)
     if wants_json():
@@ -108,8 +108,13 @@ def landing(context_id: str, target: StepUpTarget | None) -> Response:
     return see_other(location)
 
 
-def target_url(target: StepUpTarget | None) -> str:
-    """Return the path of what the step-up was for."""
+def target_url(context_id: str, target: StepUpTarget | None) -> str:
+    """Return the path of what the step-up was for; of a form that it stopped, the page to send it.
+
+    :param context_id: the id of the check.
+    """
+    if target is not None and target.form is not None:
+        return url_for(f"{BLUEPRINT}.resume", context=context_id)
     return own_page(target.return_to if target else None) or home_url()
 
 

@@ -149,6 +149,7 @@ def next_page(
         verify_url=url_for(f"{BLUEPRINT}.verify"),
         method=steps.method_shown(shown),
         reason=context.reason,
+        approval=context.approval,
         attempts_left=attempts_left if form.code.errors else None,
         notice=_sent_notice(),
         choose_url=steps.choose_url(context),
@@ -180,6 +181,7 @@ def _choice(session: Auth0Session, context: MfaContext) -> Response:
         session,
         methods=methods,
         reason=context.reason,
+        approval=context.approval,
         universal_login_url=_universal_login_url(session, context),
         back_url=challenge_url(context.id) if can_go_back else None,
         notice=_late_notice() if "late" in request.args else None,
@@ -232,7 +234,7 @@ def _wrong_code_page(
 def _already_verified(session: Auth0Session, context_id: str, target: StepUpTarget) -> Response:
     if target.recovery_code is not None:
         return see_other(steps.recovery_url(context_id))
-    go_on = Action(gettext("Continue"), steps.target_url(target), primary=True)
+    go_on = Action(gettext("Continue"), steps.target_url(context_id, target), primary=True)
     return render_page(
         "message.html",
         session,

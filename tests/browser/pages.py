@@ -208,3 +208,29 @@ def bank_transfer(browser: Browser, tenant: Tenant) -> None:
     """Transfer money."""
     code(browser, tenant)
     browser.enter(tenant.current_otp(ANA))
+
+
+# -- forms that a check stopped --------------------------------------------------------------
+
+
+@page
+def approve(browser: Browser, tenant: Tenant) -> None:
+    """Choose how to confirm exactly this."""
+    browser.log_in(ANA, "/standing-order")
+    browser.field("payee").send_keys("Café Zoë & Söhne")
+    browser.field("amount").send_keys("25")
+    browser.press("Set it up")
+
+
+@page
+def approve_code(browser: Browser, tenant: Tenant) -> None:
+    """Enter the code for exactly this."""
+    approve(browser, tenant)
+    browser.press("Authenticator app")
+
+
+@page
+def resume(browser: Browser, tenant: Tenant) -> None:
+    """You are verified. Send it now?"""
+    approve_code(browser, tenant)
+    browser.enter(tenant.current_otp(ANA))

@@ -1,0 +1,188 @@
+"""Approvals (``binds``): the check is for the text that was shown, and is good for it once."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask, request
+
+from flask_auth0_mfa import current_auth0, requires_stepup
+
+from .conftest import ACCOUNTS, PAYMENTS
+from .observed import refreshes
+from .visitor import Visitor
+
+FORM = {"amount": "500", "to": "DE89"}
+TEXT = "Transfer 500 EUR to DE89"
+
+
+def what_is_sent() -> str | None:
+    """Return the text to approve, for a form that is sent."""
+    if request.method != "POST":
+        return None
+    form = request.json if request.is_json else request.form
+    return f"Transfer {form['amount']} EUR to {form['to']}"
+
+
+@pytest.fixture
+def app(make_app) -> Flask:
+    """An application with a transfer that is approved word by word."""
+    app = make_app()
+
+    @app.route("/pay", methods=["GET", "POST"])
+    @requires_stepup(PAYMENTS, scope="transfer:funds", binds=what_is_sent)
+    def pay() -> str:
+        return f"Approved: {current_auth0.approval}"
+
+    @app.get("/pay/<name>")
+    @requires_stepup(PAYMENTS, binds=lambda name: name)
+    def named(name: str) -> str:
+        return f"Approved: {current_auth0.approval}"
+
+    @app.get("/unprotected")
+    @requires_stepup(ACCOUNTS, binds=lambda: "This")
+    def unprotected() -> str:
+        return "open"
+
+    return app
+
+
+@pytest.fixture
+def code(tenant):
+    """What Ana's authenticator app shows."""
+    return tenant.current_otp("ana@example.com")
+
+
+def sent(browser: Visitor, **form: str):
+    """Send the transfer, and follow where that leads."""
+    return browser._go("POST", "http://localhost/pay", FORM | form)
+
+
+def approve(browser: Visitor, code: str, **form: str):
+    """Send the transfer, and go through the check."""
+    page = sent(browser, **form)
+    if "Authenticator app" in page.text:
+        page = browser.press(page, "Authenticator app")
+    return browser.press(page, "code", code=code)
+
+
+class TestApproval:
+    """What opens the view, and how often."""
+
+    def test_shown(self, ana):
+        """Choice and code page show the text, word by word."""
+        page = sent(ana)
+        assert TEXT in page.text
+        assert TEXT in ana.press(page, "Authenticator app").text
+
+    def test_once(self, ana, code):
+        """After the check the form goes through, and the next time it is asked for again."""
+        approve(ana, code)
+        assert sent(ana).text == f"Approved: {TEXT}"
+        assert sent(ana).path == "/auth/mfa/challenge"
+
+    @pytest.mark.parametrize("form", [{"amount": "501"}, {"to": "DE90"}, {"amount": "500 "}])
+    def test_other_text(self, ana, code, form):
+        """An approval opens nothing for any other text, and keeps for its own."""
+        approve(ana, code)
+        assert sent(ana, **form).path == "/auth/mfa/challenge"
+        assert sent(ana).text == f"Approved: {TEXT}"
+
+    def test_verified_before(self, ana, code):
+        """That a second factor was proved a moment ago does not stand in for an approval."""
+        ana.step_up("/transfer", code)
+        assert sent(ana).path == "/auth/mfa/challenge"
+
+    def test_without_text(self, ana, code):
+        """Where nothing has to be approved, the guard is an ordinary one."""
+        assert ana.step_up("/pay", code).text == "Approved: None"
+        assert ana.get("/pay").text == "Approved: None"
+
+    def test_counts_as_verified(self, ana, code):
+        """An approval is also a proof for views that need no approval."""
+        approve(ana, code)
+        assert ana.get("/transfer").status == 200
+
+    def test_old_cookies(self, ana, code):
+        """Cookies from before an approval was used do not bring it back."""
+        approve(ana, code)
+        copy = ana.tab()
+        sent(ana)
+        assert sent(copy).path == "/auth/mfa/challenge"
+
+    def test_time(self, ana, code, clock):
+        """An approval that was not used is good for five minutes."""
+        approve(ana, code)
+        clock.advance(301)
+        assert sent(ana).path == "/auth/mfa/challenge"
+
+    def test_another_user(self, app, ana, code):
+        """An approval is the user's own."""
+        approve(ana, code)
+        ben = Visitor(app)
+        ben.log_in("ben@example.com")
+        assert sent(ben).path != "/pay"
+
+    def test_two_texts(self, ana, code):
+        """Two approvals at the same time do not mix."""
+        approve(ana, code)
+        approve(ana, code, to="FR76")
+        assert sent(ana, to="FR76").text == "Approved: Transfer 500 EUR to FR76"
+        assert sent(ana).text == f"Approved: {TEXT}"
+
+    def test_view_arguments(self, ana, code):
+        """The text is made from the view's arguments."""
+        page = ana.press(ana.get("/pay/rent"), "Authenticator app")
+        assert "rent" in page.text
+        assert ana.press(page, "code", code=code).text == "Approved: rent"
+
+    def test_json(self, ana, code):
+        """A program sends the same call again."""
+        refusal = ana.json("POST", "/pay", json=FORM).json
+        headers = {"Authorization": f"Bearer {refusal['mfa_token']}"}
+        ana.json("POST", "/auth/mfa/verify", json={"otp": code}, headers=headers)
+        assert ana.json("POST", "/pay", json=FORM).text == f"Approved: {TEXT}"
+        assert ana.json("POST", "/pay", json=FORM).status_code == 403
+
+    def test_restart(self, ana, code, clock):
+        """A check that has timed out starts again with its text."""
+        sent(ana)
+        clock.advance(301)
+        page = ana.press(sent(ana), "Authenticator app")
+        assert TEXT in page.text
+
+    def test_no_second_factor(self, ana):
+        """Where the tenant asks for none, nothing is approved and the view stays shut."""
+        page = ana.get("/unprotected")
+        assert page.status == 403
+        assert "not set up" in page.text
+
+
+class TestText:
+    """What can be approved: what people can read."""
+
+    @pytest.mark.parametrize(
+        "to", ["x" * 300, "DE\u202e89", "DE\u200b89", "DE\x0089", "DE\u2066"], ids=repr
+    )
+    def test_unreadable(self, ana, to, tenant):
+        """A text that would not be seen as it is cannot be approved."""
+        page = sent(ana, to=to)
+        assert page.status == 400
+        assert refreshes(tenant) == []
+
+    def test_markup(self, ana):
+        """The text is text, whatever is in it."""
+        page = sent(ana, to="<b>DE89</b>")
+        assert "<b>DE89</b>" in page.text
+
+    @pytest.mark.parametrize("text", ["", " ", 5])
+    def test_nothing(self, make_app, text):
+        """A guard that names no text is the developer's mistake."""
+        app = make_app(PROPAGATE_EXCEPTIONS=True)
+
+        @app.get("/nothing")
+        @requires_stepup(PAYMENTS, binds=lambda: text)
+        def nothing() -> str:
+            return "open"
+
+        with pytest.raises(TypeError, match="binds"):
+            app.test_client().get("/nothing")
