@@ -5,9 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Processes that share the tests, file by file: a number, or auto for one a core.
 WORKERS ?= auto
+# How many changed cookies the campaign sends, and where its draw begins.
+MUTATIONS ?= 100000
+SEED ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage screenshots check format clean
+.PHONY: help demo test coverage screenshots campaign check format clean
 
 help:
 	@echo "make demo      start a bank and a local Auth0 tenant to try the step-up with"
@@ -15,6 +18,7 @@ help:
 	@echo "make check     check style, types and imports, and build the documentation"
 	@echo "make coverage  run every test and report branch coverage"
 	@echo "make screenshots  write a picture of every page into screenshots/"
+	@echo "make campaign  the long draws: 100 000 changed cookies (MUTATIONS, SEED), tabs, parallel requests"
 	@echo "make format    format the code"
 	@echo "make clean     remove everything that was generated here"
 
@@ -39,6 +43,10 @@ check: $(VENV)/.installed-dev
 screenshots: $(VENV)/.installed-dev
 	@$(PYTHON) tools/system_programs.py tests
 	$(BIN)/python -m pytest -q tests/browser/screenshots.py --into screenshots
+
+campaign: $(VENV)/.installed-dev
+	CAMPAIGN=1 TABS_RUNS=1500 COOKIE_MUTATIONS=$(MUTATIONS) COOKIE_SEED=$(SEED) $(BIN)/python -m pytest \
+		tests/test_mutated_cookies.py tests/test_tabs_machine.py tests/test_parallel.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from .models import Auth0Session
+from .models import Auth0Session, MfaContext
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -60,6 +60,17 @@ def _give_up_sent_code(session: Auth0Session) -> bool:
     return True
 
 
+def _give_up_older_raw_tokens(session: Auth0Session) -> bool:
+    """Leave Auth0's tokens of older checks to the shared state, which knows them as well."""
+    newest = session.newest_context()
+    return _make_lean(session, [c for c in session.contexts.values() if c is not newest])
+
+
+def _give_up_newest_raw_token(session: Auth0Session) -> bool:
+    """Leave the token of the newest check to the shared state, too."""
+    return _make_lean(session, list(session.contexts.values()))
+
+
 def _give_up_plain_token(session: Auth0Session) -> bool:
     """Drop a token that a refresh brings back without a second factor."""
     plain = session.access_tokens.keys() - session.verified.keys()
@@ -93,8 +104,10 @@ def _give_up_second_context(session: Auth0Session) -> bool:
 _EVICTION_ORDER = (
     _give_up_surplus_context,
     _give_up_sent_code,
+    _give_up_older_raw_tokens,
     _give_up_plain_token,
     _give_up_target,
+    _give_up_newest_raw_token,
     _give_up_token,
     _give_up_second_context,
 )
@@ -103,6 +116,14 @@ _EVICTION_ORDER = (
 def _close_oldest(session: Auth0Session) -> bool:
     session.close_context(min(session.contexts.values(), key=lambda c: c.opened_at))
     return True
+
+
+def _make_lean(session: Auth0Session, contexts: Iterable[MfaContext]) -> bool:
+    for context in contexts:
+        if not context.is_lean:
+            session.replace_context(context.lean())
+            return True
+    return False
 
 
 def _drop_first_to_end(session: Auth0Session, audiences: Iterable[str]) -> bool:
@@ -114,12 +135,15 @@ def _drop_first_to_end(session: Auth0Session, audiences: Iterable[str]) -> bool:
 def make_way(session: Auth0Session, sent: Auth0Session) -> bool:
     """Take back one thing, where answers to parallel requests have used up the room.
 
-    First a check that began here, whose target stays while it can: with it the check starts again
-    at the press of a button. Then access tokens, which another refresh brings back; what was here
-    already goes first. Tells whether there was anything.
+    First of a check that began here: Auth0's token, which the shared state has as well, then the
+    check, whose target stays while it can, so that it starts again at the press of a button. Then
+    access tokens, which another refresh brings back; what was here already goes first. Tells
+    whether there was anything.
     """
     contexts = session.contexts.keys() - sent.contexts.keys()
     targets = session.targets.keys() - sent.targets.keys()
+    if _make_lean(session, [session.contexts[key] for key in contexts]):
+        return True
     if contexts:
         session.close_context(session.contexts[contexts.pop()])
     elif targets:
@@ -131,5 +155,5 @@ def make_way(session: Auth0Session, sent: Auth0Session) -> bool:
         )
         del session.access_tokens[str(oldest.audience)]
     else:
-        return False
+        return any(give_up(session) for give_up in _EVICTION_ORDER)
     return True

@@ -17,8 +17,9 @@ absent.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -95,8 +96,10 @@ class CookieStore:
         self._base = base
         self._sealer = sealer
         self._clock = clock
-        self._original: dict[str, Any] | None = None
-        self._current: dict[str, Any] | None = None
+        self._sent: Auth0Session | None = None
+        self._current: Auth0Session | None = None
+        #: Names of the cookies that the session was read from.
+        self._genuine: set[str] = set()
         self.found_ended = False
 
     @property
@@ -107,21 +110,23 @@ class CookieStore:
     def load(self) -> Auth0Session:
         """Return the session; an empty one where there is none or it is not genuine."""
         if self._current is None:
-            self._current = self._as_sent()
-        return Auth0Session.from_dict(self._current)
+            self._current = self.as_sent()
+        return self._current.copy()
 
     def store(self, session: Auth0Session) -> None:
         """Keep the changed session until the answer is written."""
-        self._current = session.to_dict()
+        self._current = session.copy()
 
     def as_sent(self) -> Auth0Session:
-        """Return the session that the browser sent."""
-        return Auth0Session.from_dict(self._as_sent())
-
-    def _as_sent(self) -> dict[str, Any]:
-        if self._original is None:
-            self._original = self._read().to_dict()
-        return self._original
+        """Return the session that the browser sent; not to be changed."""
+        if self._sent is None:
+            session = self._read()
+            self._sent = session.copy()
+            self._sent.prune(self._clock())
+            if self._sent != session:
+                # Some of its cookies are over.
+                self._genuine.clear()
+        return self._sent
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -129,6 +134,7 @@ class CookieStore:
         content = self._open(SESSION)
         if content is None:
             return Auth0Session()
+        self._genuine.update(self._present(self._base))
         login_id = content.get("login_id")
         parts = self._each(AUDIENCE, login_id).values()
         audiences = [one for one in parts if isinstance(one.get("audience"), str)]
@@ -140,7 +146,7 @@ class CookieStore:
         }
         content["targets"] = targets
         content["mfa_context"] = {
-            token_hash(str(entry.get("raw_mfa_token"))): {
+            entry.get("kept_hash") or token_hash(str(entry.get("raw_mfa_token"))): {
                 **_shared(targets.get(identifier, {})),
                 **entry,
             }
@@ -150,7 +156,6 @@ class CookieStore:
             session = Auth0Session.from_dict(content)
         except MalformedSessionError:
             return Auth0Session()
-        session.prune(self._clock())
         return session
 
     def _each(self, purpose: str, login_id: object) -> dict[str, dict[str, Any]]:
@@ -166,6 +171,7 @@ class CookieStore:
                 continue
             if content.get("login_id") == login_id:
                 parts[identifier] = content
+                self._genuine.update(self._present(self._name(purpose, identifier)))
         return parts
 
     def _open(self, purpose: str, identifier: str = "") -> dict[str, Any] | None:
@@ -185,10 +191,11 @@ class CookieStore:
         pieces = [first[3]]
         for number in range(1, int(first[1])):
             following = _PIECE.fullmatch(self._cookies.get(f"{name}_{number}", ""))
-            if following is None or following[2] != first[2]:
+            if following is None or following.group(1, 2) != first.group(1, 2):
                 return None
             pieces.append(following[3])
-        return "".join(pieces)
+        sealed = "".join(pieces)
+        return sealed if _mark(sealed) == first[2] else None
 
     def _name(self, purpose: str, identifier: str) -> str:
         if purpose == SESSION:
@@ -208,14 +215,17 @@ class CookieStore:
         sent = self.as_sent()
         session = self.load()
         session.prune(self._clock())
+        if session == sent and self._genuine == self._ours():
+            return {}
         write = _Write(
-            before={self._name(p.purpose, p.identifier): p for p in _parts(self._as_sent())},
+            before={self._name(p.purpose, p.identifier): p for p in _parts(sent.to_dict())},
             session_ends_at=int(session.created_at) + lifetime,
         )
         cookies = self._fitting(write, session, BUDGET, evict)
-        if session.login_id is not None and cookies.keys() != self._ours():
+        is_changed = any(isinstance(one, Cookie) for one in cookies.values())
+        if session.login_id is not None and (is_changed or cookies.keys() != self._ours()):
             with in_flight(session.login_id) as others:
-                room = BUDGET - sum(others[name] for name in others if self._is_unseen(name))
+                room = BUDGET - sum(self._unseen(name, others[name], cookies) for name in others)
                 cookies = self._fitting(write, session, room, lambda s, _: make_way(s, sent))
                 self._tell(others, cookies)
         written = {name: one for name, one in cookies.items() if isinstance(one, Cookie)}
@@ -236,20 +246,25 @@ class CookieStore:
             if size <= room or not give_up(session, size):
                 return cookies
 
-    def _is_unseen(self, name: str) -> bool:
-        """Tell whether a cookie of a parallel answer is none that this request knows about.
+    def _unseen(self, name: str, size: int, cookies: Mapping[str, Cookie | str]) -> int:
+        """Return how many bytes a cookie of a parallel answer may add to ours.
 
         One that came with a target which is here was here too, and has been deleted since.
         """
         companion = name.replace(f"_{_LETTERS[CONTEXT]}_", f"_{_LETTERS[TARGET]}_")
-        return name not in self._cookies and companion not in self._cookies
+        if name not in self._cookies:
+            return 0 if companion in self._cookies else size
+        if name not in cookies or size == _size(name, self._cookies[name]):
+            return 0
+        return max(0, size - _size(name, cookies[name]))
 
     def _tell(self, others: dict[str, int], cookies: Mapping[str, Cookie | str]) -> None:
         """Write down, for parallel requests, which cookies come and which go."""
         for name in self._ours() - cookies.keys():
             others.pop(name, None)
-        for name in cookies.keys() - self._cookies.keys():
-            others[name] = _size(name, cookies[name])
+        for name, cookie in cookies.items():
+            if isinstance(cookie, Cookie):
+                others[name] = _size(name, cookie)
 
     def _cookies_for(self, write: _Write, after: list[Part]) -> dict[str, Cookie | str]:
         """Return the cookies that the browser should hold: new ones, and values it has already."""
@@ -273,7 +288,7 @@ class CookieStore:
         sealed = self._sealer.seal(part.purpose, content, ends_at)
         pieces = [sealed[i : i + CHUNK] for i in range(0, len(sealed), CHUNK)]
         # The write's own mark in each piece: pieces of two writes are never put together.
-        head = f"{len(pieces)}.{secrets.token_urlsafe(6)}."
+        head = f"{len(pieces)}.{_mark(sealed)}."
         return {
             f"{name}_{number}": Cookie(head + piece, ends_at, lasts=part.expires_at is not None)
             for number, piece in enumerate(pieces)
@@ -282,6 +297,12 @@ class CookieStore:
     def _ours(self) -> set[str]:
         pattern = re.compile(rf"{re.escape(self._base)}(_[act]_[A-Za-z0-9_-]{{22}})?_[0-9]")
         return {name for name in self._cookies if pattern.fullmatch(name)}
+
+
+def _mark(sealed: str) -> str:
+    """Return eight characters that tell one write from another: the seals are random."""
+    digest = hashlib.sha256(sealed.encode("utf-8", "surrogatepass")).digest()
+    return base64.urlsafe_b64encode(digest[:6]).decode()
 
 
 def _size(name: str, cookie: Cookie | str) -> int:

@@ -11,14 +11,16 @@ must not be raised by it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import Auth0UnavailableError
-from .memory import Memory
+from .memory import Memory, Name
 from .models import Auth0Session
 from .refresh import TokenFamily
+from .secret import Secret
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -44,10 +46,15 @@ class Logins:
         """
         if session.login_id is None:
             return session
-        if self.ended_at(session) is not None:
-            return Auth0Session()
+        names = self._end_names(session)
         if session.refresh_token is not None:
-            session.refresh_token = self.family.newest(session.refresh_token)
+            names.append(self.family.successor_name(session.refresh_token))
+        marks = self.memory.get_many(names)
+        successor = marks.pop() if session.refresh_token is not None else None
+        if _end_of(session, marks) is not None:
+            return Auth0Session()
+        if successor is not None:
+            session.refresh_token = self.family.newest(Secret(successor["token"]))
         return session
 
     @contextmanager
@@ -99,13 +106,20 @@ class Logins:
 
         Raises :class:`Auth0UnavailableError` when the shared state cannot be reached.
         """
+        return _end_of(session, self.memory.get_many(self._end_names(session)))
+
+    @staticmethod
+    def _end_names(session: Auth0Session) -> list[Name]:
+        """Return what the ends of this login would be remembered under."""
         user = session.user or {}
         known = (
             ("login", session.login_id),
             ("sid", user.get("sid")),
             ("sub", user.get("sub")),
         )
-        names = [("ended", kind, value) for kind, value in known if isinstance(value, str)]
-        marks = self.memory.get_many(names)
-        ends = [mark["at"] for mark in marks if mark and session.created_at <= mark["at"]]
-        return min(ends, default=None)
+        return [("ended", kind, value) for kind, value in known if isinstance(value, str)]
+
+
+def _end_of(session: Auth0Session, marks: Sequence[Mapping[str, Any] | None]) -> float | None:
+    ends = [mark["at"] for mark in marks if mark and session.created_at <= mark["at"]]
+    return min(ends, default=None)

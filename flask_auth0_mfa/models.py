@@ -224,11 +224,22 @@ class MfaContext:
     declined: bool = False
     attempts: int = 0
     chain: int = 0
+    #: The key, while the raw token is in the shared state alone and empty here.
+    kept_hash: str | None = None
 
     @property
     def hash(self) -> str:
         """The context's key in the session."""
-        return token_hash(self.raw_mfa_token)
+        return self.kept_hash or token_hash(self.raw_mfa_token)
+
+    @property
+    def is_lean(self) -> bool:
+        """Whether the raw token is in the shared state alone."""
+        return self.kept_hash is not None
+
+    def lean(self) -> MfaContext:
+        """Return the context without the raw token, which is what takes most room in a cookie."""
+        return replace(self, raw_mfa_token=Secret(""), kept_hash=self.hash)
 
     @property
     def id(self) -> str:
@@ -305,6 +316,16 @@ class Auth0Session:
     created_at: float = 0
     contexts: dict[str, MfaContext] = field(default_factory=dict)
     targets: dict[str, StepUpTarget] = field(default_factory=dict)
+
+    def copy(self) -> Auth0Session:
+        """Return a session that can be changed while this one stays as it is."""
+        return replace(
+            self,
+            access_tokens=dict(self.access_tokens),
+            verified=dict(self.verified),
+            contexts=dict(self.contexts),
+            targets=dict(self.targets),
+        )
 
     # -- tokens ------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from .client import Auth0Client
-from .memory import Memory
+from .memory import Memory, Name
 from .models import TokenResponse
 from .secret import Secret
 
@@ -51,7 +51,7 @@ class TokenFamily:
     def rotated(self, old: str, new: str | None) -> None:
         """Remember that ``new`` replaced ``old``."""
         if new is not None and new != old:
-            self._memory.put_if_up(("next", old), {"token": new}, SUCCESSOR_TTL)
+            self._memory.put_if_up(self.successor_name(old), {"token": new}, SUCCESSOR_TTL)
 
     def refresh(
         self, refresh_token: str, audience: str | None, scope: str | None, *, force: bool
@@ -62,23 +62,31 @@ class TokenFamily:
         that came while we waited counts.
         """
         arrived_at = self._memory.clock()
-        wanted = ("result", refresh_token, audience or "", scope or "")
         with self.held(refresh_token) as newest:
+            # A late request comes with the newest token already, so its own names no result.
+            origin = self._memory.get(("origin", newest)) or {"token": newest}
+            wanted = ("result", origin["token"], audience or "", scope or "")
             known = self._memory.get(wanted)
             if known is not None and (not force or known["at"] > arrived_at):
-                return TokenResponse(**known["tokens"]), False
+                return TokenResponse(**{**known["tokens"], "refresh_token": newest}), False
             response = self._client.refresh(newest, audience, scope)
             self.rotated(newest, response.refresh_token)
             tokens = asdict(response)
             tokens["refresh_token"] = response.refresh_token or newest
             result = {"at": self._memory.clock(), "tokens": tokens}
             self._memory.put_if_up(wanted, result, RESULT_TTL)
+            self._memory.put_if_up(("origin", tokens["refresh_token"]), origin, RESULT_TTL)
             return TokenResponse(**tokens), True
+
+    @staticmethod
+    def successor_name(refresh_token: str) -> Name:
+        """Return what the token that replaced this one is remembered under."""
+        return ("next", refresh_token)
 
     def newest(self, refresh_token: str) -> str:
         """Return the token that has replaced this one, or itself."""
         for _ in range(MAX_STEPS):
-            successor = self._memory.get(("next", refresh_token))
+            successor = self._memory.get(self.successor_name(refresh_token))
             if successor is None:
                 break
             refresh_token = Secret(successor["token"])

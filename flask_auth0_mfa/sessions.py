@@ -59,10 +59,10 @@ def auth0_session(*, is_strict: bool = False) -> Iterator[Auth0Session]:
     """
     store = _store()
     session = store.load()
-    before = session.to_dict()
+    before = session.copy()
     try:
         session = services().logins.caught_up(session)
-        store.found_ended |= before["login_id"] is not None and session.login_id is None
+        store.found_ended |= before.login_id is not None and session.login_id is None
     except Auth0UnavailableError:
         if is_strict:
             raise
@@ -70,7 +70,7 @@ def auth0_session(*, is_strict: bool = False) -> Iterator[Auth0Session]:
     try:
         yield session
     finally:
-        if session.to_dict() != before:
+        if session != before:
             store.store(session)
 
 
@@ -131,9 +131,10 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
 
     def _save(self, app: Flask, session: Auth0CookieSession, response: Response) -> None:
         store = session.auth0
+        response.vary.add("Cookie")
         lifetime = int(app.permanent_session_lifetime.total_seconds())
         changes = store.changes(lifetime, services().logins.in_flight)
-        if changes and self._comes_late(store):
+        if not changes or self._comes_late(store):
             return
         flags = {
             "domain": self.get_cookie_domain(app),
@@ -152,7 +153,6 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
                 expires = datetime.fromtimestamp(cookie.expires_at, timezone.utc)
             max_age = max(0, cookie.expires_at - int(self._clock())) if cookie.lasts else None
             response.set_cookie(name, cookie.value, max_age, expires, **flags)  # type: ignore[arg-type]
-        response.vary.add("Cookie")
 
     def _comes_late(self, store: CookieStore) -> bool:
         """Tell whether this login was ended by another request, a moment ago or meanwhile.
@@ -236,9 +236,9 @@ class WrappedSessionInterface(SessionInterface):
     def _prune(self, session: SessionMixin) -> None:
         store = WrappedStore(session)
         content = store.load()
-        before = content.to_dict()
+        before = content.copy()
         content.prune(self._clock())
-        if content.to_dict() != before:
+        if content != before:
             store.store(content)
 
 

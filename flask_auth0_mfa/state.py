@@ -7,7 +7,10 @@ share it.
 
 from __future__ import annotations
 
+import math
+import secrets
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -122,16 +125,27 @@ class RedisState:
     """
 
     KEY_PREFIX = "auth0_mfa:"
+    BIRTHMARK = "birthmark"
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        #: What Redis holds for as long as it remembers anything.
+        self._birthmark: bytes | str | None = None
+        self._forgot_at = -math.inf
 
     def get(self, name: str) -> str | None:
         return self.get_many([name])[0]
 
     def get_many(self, names: Sequence[str]) -> list[str | None]:
+        keys = [self.KEY_PREFIX + name for name in (self.BIRTHMARK, *names)]
         with _outage():
-            values = self._redis.mget([self.KEY_PREFIX + name for name in names])
+            birthmark, *values = self._redis.mget(keys)
+            if birthmark is None:
+                self._redis.set(keys[0], secrets.token_hex(8), nx=True)
+                birthmark = self._redis.get(keys[0])
+        if self._birthmark not in (None, birthmark):
+            self._forgot_at = time.monotonic()
+        self._birthmark = birthmark
         return [
             value.decode("utf-8", "replace") if isinstance(value, bytes) else None
             for value in values
@@ -151,9 +165,21 @@ class RedisState:
         if not taken:
             raise Auth0UnavailableError(retry_after=1)
         try:
+            self._require_memory()
             yield
         finally:
             self._give_back(lock)
+
+    def _require_memory(self) -> None:
+        """Refuse a lock that Redis may have given to somebody else before it lost everything.
+
+        Whoever held it then may still be at work; two refreshes with one token would make Auth0
+        revoke the family.
+        """
+        self.get_many([])
+        left = self._forgot_at + LOCK_TTL - time.monotonic()
+        if left > 0:
+            raise Auth0UnavailableError(retry_after=math.ceil(left))
 
     @staticmethod
     def _give_back(lock: AbstractContextManager[object]) -> None:

@@ -14,12 +14,13 @@ from flask_auth0_mfa.testing.clock import SharedClock
 from .conftest import PAYMENTS
 from .observed import ANA, grants
 from .visitor import Visitor
-from .ways import TARGET, age_limits, asked, refresh_twice
+from .ways import BEN, PHONE, TARGET, age_limits, asked, refresh_twice
 
-BEN = "ben@example.com"
 ENROLL = "/auth/mfa/enroll"
 ASSOCIATE = "/auth/mfa/associate"
 CHOICE = "Set up a second check"
+TOO_MANY = "Too many wrong codes"
+TIMED_OUT = "This check has timed out"
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,8 @@ class TestAuthenticatorApp:
         code = code_at(secret_on(page), tenant.clock.now())
         for number in range(1, 6):
             page = ben.press(page, "code", code=f"{(int(code) + number) % 1_000_000:06}")
-        assert page.status == 400
+        assert (page.status, page.heading) == (400, TOO_MANY)
+        assert len(grants(tenant)) == 5
 
     def test_timed_out(self, ben, page, tenant, later):
         """When the time is over the check starts again; the login is too old then, and comes
@@ -163,7 +165,7 @@ class TestAuthenticatorApp:
         code = code_at(secret_on(page), tenant.clock.now())
         later(301)
         page = ben.press(page, "code", code=code)
-        assert (page.status, page.heading) == (401, "This check has timed out")
+        assert (page.status, page.heading) == (401, TIMED_OUT)
         page = ben.press(page, "Start again")
         assert "password" in page.forms()[0][1]
         page = ben.press(page, "password", username=BEN, password="demo")
@@ -223,22 +225,51 @@ class TestMessages:
         """A number that Auth0 does not take is asked for again."""
         body = {"error": "invalid_request", "error_description": "The phone number is invalid."}
         tenant.fault("/mfa/associate", status=400, body=body)
-        page = ben.press(address_page, "phone_number", phone_number="+447700900123")
+        page = ben.press(address_page, "phone_number", phone_number=PHONE)
         assert page.status == 400
         assert "This cannot be used. Check it, or use another one." in page.text
-        assert ben.press(page, "phone_number", phone_number="+447700900123").form("code")
+        assert ben.press(page, "phone_number", phone_number=PHONE).form("code")
 
     def test_wrong_code(self, ben, address_page, tenant):
         """After a wrong code the right one is accepted."""
-        page = ben.press(address_page, "phone_number", phone_number="+447700900123")
+        page = ben.press(address_page, "phone_number", phone_number=PHONE)
         code = tenant.last_message(BEN).code
         again = ben.press(page, "code", code=f"{(int(code) + 1) % 1_000_000:06}")
         assert "That code did not work." in again.text
         assert finished(ben, ben.press(again, "code", code=code))
 
+    def test_too_many_tries(self, ben, address_page, tenant):
+        """The fifth wrong code ends the check; the right one is then not sent any more."""
+        form = ben.press(address_page, "phone_number", phone_number=PHONE)
+        code = tenant.last_message(BEN).code
+        for number in range(1, 6):
+            page = ben.press(form, "code", code=f"{(int(code) + number) % 1_000_000:06}")
+        assert (page.status, page.heading) == (400, TOO_MANY)
+        assert ben.press(form, "code", code=code).status == 429
+        assert len(grants(tenant)) == 5
+
+    def test_timed_out(self, ben, address_page, tenant, later):
+        """When the time is over the code is not sent, and starting again sends no message."""
+        page = ben.press(address_page, "phone_number", phone_number=PHONE)
+        later(301)
+        page = ben.press(page, "code", code=tenant.last_message(BEN).code)
+        assert (page.status, page.heading) == (401, TIMED_OUT)
+        assert "password" in ben.press(page, "Start again").forms()[0][1]
+        assert grants(tenant) == []
+        assert len(tenant.messages) == 1
+
+    def test_given_up(self, ben, address_page, tenant):
+        """An enrollment that was given up opens nothing, and coming back sends nothing anew."""
+        page = ben.press(address_page, "phone_number", phone_number=PHONE)
+        tenant.calls.clear()
+        assert ben.get(page.link("Cancel")).text == "Home"
+        assert ben.get(TARGET).heading == page.heading
+        assert asked(tenant) == []
+        assert len(tenant.messages) == 1
+
     def test_not_received(self, ben, address_page, tenant):
         """When nothing comes, the number can be checked and a new code asked for."""
-        page = ben.press(address_page, "phone_number", phone_number="+447700900123")
+        page = ben.press(address_page, "phone_number", phone_number=PHONE)
         page = ben.get(page.link("Check the number and send a new code"))
         page = ben.press(page, "phone_number", phone_number="+447700900124")
         assert tenant.last_message(BEN).to == "+447700900124"
@@ -246,7 +277,7 @@ class TestMessages:
 
     def test_pages_send_nothing(self, ben, address_page, tenant):
         """Reading the page with the code's field ten times sends nothing."""
-        page = ben.press(address_page, "phone_number", phone_number="+447700900123")
+        page = ben.press(address_page, "phone_number", phone_number=PHONE)
         for _ in range(10):
             assert ben.get(page.url).status == 200
         assert len(tenant.messages) == 1
@@ -254,7 +285,7 @@ class TestMessages:
     def test_too_many(self, ben, address_page, tenant):
         """Three enrollments in ten minutes, then the page says how long to wait."""
         for _ in range(4):
-            page = ben.press(address_page, "phone_number", phone_number="+447700900123")
+            page = ben.press(address_page, "phone_number", phone_number=PHONE)
         assert page.status == 429
         assert int(page.headers["Retry-After"]) > 500
         assert associations(tenant) == 3
@@ -325,6 +356,35 @@ class TestPush:
         answer = ben.press(page, "I have scanned it")
         assert answer.heading == "The request was declined on your phone"
         assert ben.press(answer, "Start again").heading == CHOICE
+
+    def test_limit(self, make_app, tenant):
+        """AUTH0_MFA_POLL_LIMIT bounds the checks; the page then leads back."""
+        app = make_app(AUTH0_MFA_POLL_LIMIT="2 per minute")
+        ben = Visitor(app)
+        ben.log_in(BEN)
+        page = ben.press(ben.get(TARGET), "Approve on your phone")
+        for _ in range(3):
+            answer = ben.press(page, "I have scanned it")
+            tenant.advance(6)
+            age_limits(app, 6)
+        assert (answer.status, answer.heading) == (429, "Too many tries")
+        assert asked(tenant).count("mfa-oob") == 2
+        assert ben.get(answer.link("Go back")).heading == page.heading
+
+    def test_timed_out(self, ben, page, tenant, later):
+        """When the time is over a late confirmation is not asked for, and opens nothing."""
+        tenant.approve()
+        later(301)
+        answer = ben.press(page, "I have scanned it")
+        assert (answer.status, answer.heading) == (401, TIMED_OUT)
+        assert grants(tenant) == []
+
+    def test_given_up(self, ben, page, tenant):
+        """An enrollment that was given up opens nothing, and can be gone on with."""
+        tenant.calls.clear()
+        assert ben.get(page.link("Cancel")).text == "Home"
+        assert ben.get(TARGET).heading == page.heading
+        assert asked(tenant) == []
 
 
 class TestWhen:
@@ -423,7 +483,7 @@ class TestJson:
     def test_number(self, ben, token, tenant, channel):
         """A number is added with the code that was sent there."""
         body = {"authenticator_types": ["oob"], "oob_channels": [channel]}
-        number = {"phone_number": "+447700900123"}
+        number = {"phone_number": PHONE}
         begun = ben.json("POST", ASSOCIATE, json={**token, **body, **number})
         assert begun.json["binding_method"] == "prompt"
         code = tenant.last_message(BEN).code

@@ -1,4 +1,7 @@
-"""Every way to type a code, on pages and by JSON: right, wrong, too old, too often, given up."""
+"""Every way to type a code, on pages without scripts: right, wrong, too old, too often, given up.
+
+The same by JSON, for pushes and enrollments too, is in ``test_matrix.py``.
+"""
 
 from __future__ import annotations
 
@@ -268,7 +271,7 @@ class TestMessages:
 
 
 class TestJson:
-    """By the JSON routes."""
+    """By the JSON routes, beyond the table of ``test_matrix.py``."""
 
     @pytest.fixture
     def begin(self, ana, tenant):
@@ -281,25 +284,6 @@ class TestJson:
             return token, answer
 
         return begin
-
-    @every_way
-    def test_code(self, ana, begin, tenant, way):
-        """``code`` is what was started, and the answer is 200; then the API answers."""
-        token, started = begin(way)
-        assert started.status_code == 200
-        answer = ana.json("POST", VERIFY, json={**token, "code": way.right(tenant)})
-        assert (answer.status_code, answer.json["success"]) == (200, True)
-        assert ana.json("GET", "/api/balance").json == {"balance": 100}
-        assert refresh_twice(ana, tenant) == [200, 200]
-
-    @every_way
-    def test_calls(self, ana, begin, tenant, way):
-        """Auth0 is asked for no more than on the pages."""
-        tenant.calls.clear()
-        token, _ = begin(way)
-        ana.json("POST", VERIFY, json={**token, "code": way.right(tenant)})
-        sent = ["/mfa/challenge"] if way.is_sent else []
-        assert asked(tenant) == ["refresh_token", "/mfa/authenticators", *sent, way.grant]
 
     @sent_ways
     def test_oob_code(self, ana, begin, tenant, way):
@@ -323,35 +307,6 @@ class TestJson:
         for _ in range(3):
             ana.json("POST", VERIFY, json={**token, "oob_code": started.json["oob_code"]})
         assert len(grants(tenant)) == 1
-
-    @every_way
-    def test_wrong_code(self, ana, begin, tenant, way):
-        """A wrong code says how many are left, and the right one after it is accepted."""
-        token, _ = begin(way)
-        answer = ana.json("POST", VERIFY, json={**token, "code": way.wrong(tenant)})
-        assert (answer.status_code, answer.json["error"]) == (400, "verification_failed")
-        assert answer.json["attempts_left"] == 4
-        answer = ana.json("POST", VERIFY, json={**token, "code": way.right(tenant)})
-        assert answer.status_code == 200
-
-    @every_way
-    def test_too_many_tries(self, ana, begin, tenant, way):
-        """After five wrong codes nothing more is sent for this check."""
-        token, _ = begin(way)
-        for _ in range(6):
-            answer = ana.json("POST", VERIFY, json={**token, "code": way.wrong(tenant)})
-        assert answer.status_code == 429
-        assert answer.json["retry_after"] == int(answer.headers["Retry-After"])
-        assert len(grants(tenant)) == 5
-
-    @every_way
-    def test_timed_out(self, ana, begin, tenant, later, way):
-        """After its time the token is 401, and asking for the API again begins a new check."""
-        token, _ = begin(way)
-        later(301)
-        answer = ana.json("POST", VERIFY, json={**token, "code": way.right(tenant)})
-        assert (answer.status_code, answer.json["error"]) == (401, "mfa_token_expired")
-        assert ana.mfa_required("/api/balance")["mfa_token"] != token["mfa_token"]
 
     def test_started_again(self, begin, tenant, later):
         """Starting again returns the open challenge; once the pause is over it sends anew."""

@@ -36,7 +36,10 @@ def make_family(tenant, tenant_server, clock):
 
     def make(state=None, url=tenant_server.url, clock=clock):
         values = {"domain": url, "client_id": "demo-client", "client_secret": "demo-secret"}
-        client = Auth0Client(load_settings({"SECRET_KEY": "x"}, values, {}), clock)
+        client = Auth0Client(
+            load_settings({"SECRET_KEY": "a secret key, and long enough for tests"}, values, {}),
+            clock,
+        )
         return TokenFamily(
             client, Memory(state or MemoryState(), Sealer(lambda: [SECRET], clock), clock)
         )
@@ -278,7 +281,7 @@ class TestShared:
         family = make_family(state)
         response = refresh(family, token)
         kept = str(state.names) + str(state.values)
-        assert len(state.values) == 2
+        assert len(state.values) == 3
         for secret in (token, response.access_token, response.refresh_token, response.id_token):
             assert secret not in kept
 

@@ -120,7 +120,6 @@ class Tabs(RuleBasedStateMachine):
 
     # -- what tabs do ------------------------------------------------------------------------
 
-    @precondition(lambda self: self.is_in or not self.under_way)
     @rule()
     def log_in(self):
         """Sign in, which takes longer than any answer is on its way."""
@@ -156,11 +155,16 @@ class Tabs(RuleBasedStateMachine):
         has_room = fits or not unseen
         self.checks.append(Check(identifier, answer.json["mfa_token"], has_room))
 
-    @precondition(lambda self: self.provable())
-    @rule(data=st.data())
-    def prove(self, data):
+    # Which checks are open depends on sizes, and those on random values; what Hypothesis draws
+    # must not depend on them.
+    @precondition(lambda self: self.is_in)
+    @rule(number=st.integers(0, 5))
+    def prove(self, number):
         """Answer a check that must be open: it brings the token."""
-        check = data.draw(st.sampled_from(self.provable()))
+        open_checks = self.provable()
+        if not open_checks:
+            return
+        check = open_checks[number % len(open_checks)]
         headers = {"Authorization": f"Bearer {check.token}"}
         body = {"otp": self.auth0.otp("ana@example.com")}
         answer = self.send("POST", VERIFY, json=body, headers=headers)
@@ -189,11 +193,11 @@ class Tabs(RuleBasedStateMachine):
         self.is_in = self.is_proved = False
         self.logouts += 1
 
-    @precondition(lambda self: self.under_way)
-    @rule(data=st.data())
-    def receive(self, data):
+    @rule(number=st.integers(0, 50))
+    def receive(self, number):
         """Let any one of the answers arrive."""
-        self.take(data.draw(st.sampled_from(self.under_way)))
+        if self.under_way:
+            self.take(self.under_way[number % len(self.under_way)])
 
     # -- what must hold ----------------------------------------------------------------------
 

@@ -78,6 +78,7 @@ class ContextFlow:
         )
         session.prune(now)
         session.open_context(context)
+        self._remember_raw_token(context)
         if form is not None:
             session.targets[context.id] = replace(session.targets[context.id], form=form)
         self.parts.send(
@@ -199,9 +200,26 @@ class ContextFlow:
             raise error
         if not maybe_spent and self.is_used(context):
             raise MfaTokenNotFoundError()
-        return self._with_oob_code(context)
+        return self._with_oob_code(self._with_raw_token(context))
 
-    # -- oob codes that did not fit into the cookies ------------------------------------------
+    # -- what did not fit into the cookies -----------------------------------------------------
+
+    def _remember_raw_token(self, context: MfaContext) -> None:
+        """Keep Auth0's token in the shared state as well; see :mod:`flask_auth0_mfa.budget`."""
+        kept = {"raw_mfa_token": context.raw_mfa_token}
+        ttl = context.expires_at - self.parts.now()
+        self.parts.memory.put_if_up(("raw", context.hash), kept, ttl)
+
+    def _with_raw_token(self, context: MfaContext) -> MfaContext:
+        if not context.is_lean:
+            return context
+        kept = self.parts.memory.get(("raw", context.hash))
+        if kept is None:
+            # Another process knows it; the check can start again.
+            error = MfaTokenExpiredError()
+            error.context_id = context.id
+            raise error
+        return replace(context, raw_mfa_token=Secret(kept["raw_mfa_token"]), kept_hash=None)
 
     def remember_oob_code(self, context: MfaContext, challenge: Challenge) -> None:
         """Keep the code of a challenge in the shared state as well.

@@ -35,10 +35,14 @@ class QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def serve_bank(tenant_url: str, **config: Any) -> Iterator[str]:
+def serve_bank(
+    tenant_url: str, *, clock: Callable[[], float] | None = None, **config: Any
+) -> Iterator[str]:
     """Serve the bank on a free port, for the length of the block; yields its address."""
     key = "a key for the browser tests, long enough"
     app = create_app({"AUTH0_DOMAIN": tenant_url, "SECRET_KEY": key, **config})
+    if clock is not None:
+        app.extensions["auth0_mfa"].clock.tell = clock
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
     # The interval is how long the end of a test has to wait, in seconds.
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="bank", daemon=True)
