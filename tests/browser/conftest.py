@@ -15,6 +15,7 @@ from examples.bank import create_app
 from flask_auth0_mfa.emulator import Tenant
 
 from .browser import Browser, chromium
+from .login import hand_login
 from .pages import ANA, TARGET
 
 with_and_without_scripts = pytest.mark.parametrize(
@@ -112,14 +113,14 @@ def browser(
 @pytest.fixture
 def ana(browser: Browser) -> Browser:
     """Ana, logged in."""
-    browser.log_in()
+    hand_login(browser, ANA, "/accounts")
     return browser
 
 
 @pytest.fixture
 def code_page(browser: Browser) -> Browser:
     """Ana on the page that asks for the code of her app, on her way to ``TARGET``."""
-    browser.log_in(ANA, TARGET)
+    hand_login(browser, ANA, TARGET)
     browser.press("Authenticator app")
     return browser
 

@@ -10,8 +10,8 @@ from ..visitor import Page
 from .browser import Browser
 
 
-def hand_login(browser: Browser, email: str) -> None:
-    """Log somebody in at the bank, in a fraction of the time that typing takes."""
+def hand_login(browser: Browser, email: str, target: str | None = None) -> None:
+    """Log somebody in at the bank, in a fraction of the time that typing takes, and go on."""
     with requests.Session() as session:
         answer = session.get(urljoin(browser.site, "/accounts"), timeout=10)
         page = Page(answer.url, answer.status_code, answer.text, answer.headers)
@@ -23,3 +23,5 @@ def hand_login(browser: Browser, email: str) -> None:
             for cookie in session.cookies
         ]
     browser.driver.execute_cdp_cmd("Network.setCookies", {"cookies": cookies})
+    if target is not None:
+        browser.go(target)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from flask_auth0_mfa.emulator import Tenant
 
 from .browser import Browser
+from .login import hand_login
 
 Walk = Callable[[Browser, Tenant], None]
 
@@ -31,7 +32,7 @@ def page(walk: Walk) -> Walk:
 @page
 def choose(browser: Browser, tenant: Tenant) -> None:
     """Choose how to confirm that it is you."""
-    browser.log_in(ANA, TARGET)
+    hand_login(browser, ANA, TARGET)
 
 
 @page
@@ -90,7 +91,7 @@ def declined(browser: Browser, tenant: Tenant) -> None:
 @page
 def enroll_choose(browser: Browser, tenant: Tenant) -> None:
     """Choose what to set up."""
-    browser.log_in(BEN, TARGET)
+    hand_login(browser, BEN, TARGET)
 
 
 @page
@@ -153,8 +154,7 @@ def already_verified(browser: Browser, tenant: Tenant) -> None:
 @page
 def not_open(browser: Browser, tenant: Tenant) -> None:
     """This check is not open."""
-    browser.log_in()
-    browser.go("/auth/mfa/challenge?context=AAAAAAAAAAAAAAAAAAAAAA")
+    hand_login(browser, ANA, "/auth/mfa/challenge?context=AAAAAAAAAAAAAAAAAAAAAA")
 
 
 @page
@@ -168,8 +168,7 @@ def signed_out(browser: Browser, tenant: Tenant) -> None:
 @page
 def not_protected(browser: Browser, tenant: Tenant) -> None:
     """A second check is needed, but it is not set up."""
-    browser.log_in()
-    browser.go("/open")
+    hand_login(browser, ANA, "/open")
 
 
 # -- without a login -------------------------------------------------------------------------
@@ -200,7 +199,7 @@ def bank_home(browser: Browser, tenant: Tenant) -> None:
 @page
 def bank_accounts(browser: Browser, tenant: Tenant) -> None:
     """Your accounts."""
-    browser.log_in()
+    hand_login(browser, ANA, "/accounts")
 
 
 @page
@@ -216,7 +215,7 @@ def bank_transfer(browser: Browser, tenant: Tenant) -> None:
 @page
 def approve(browser: Browser, tenant: Tenant) -> None:
     """Choose how to confirm exactly this."""
-    browser.log_in(ANA, "/standing-order")
+    hand_login(browser, ANA, "/standing-order")
     browser.field("payee").send_keys("Café Zoë & Söhne")
     browser.field("amount").send_keys("25")
     browser.press("Set it up")

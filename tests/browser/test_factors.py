@@ -20,6 +20,7 @@ from flask_auth0_mfa.emulator.totp import code_at
 
 from .browser import Browser
 from .conftest import with_and_without_scripts
+from .login import hand_login
 from .pages import ANA, TARGET
 
 BEN = "ben@example.com"
@@ -192,7 +193,7 @@ class TestEnrollment:
     @pytest.fixture
     def ben(self, browser: Browser) -> Browser:
         """Ben, who has no method yet, where he chooses one."""
-        browser.log_in(BEN, TARGET)
+        hand_login(browser, BEN, TARGET)
         assert browser.heading == "Set up a second check"
         return browser
 
