@@ -44,6 +44,9 @@ CHUNK = 3_800
 MAX_PIECES = 3
 #: Holds and yields, for a login, the sizes of cookies that parallel answers wrote.
 InFlight = Callable[[str], AbstractContextManager[dict[str, int]]]
+#: Parts that parallel answers write under the same name differ by a few bytes; the last one to
+#: arrive, which nobody knows, may be the longest.
+PARALLEL_MARGIN = 32
 #: More parts of one kind than this are not looked at: a browser has no reason to send them.
 MAX_PARTS = 16
 _PIECE = re.compile(r"([1-9])\.([A-Za-z0-9_-]{8})\.(.+)", re.DOTALL)
@@ -136,10 +139,11 @@ class CookieStore:
             return Auth0Session()
         self._genuine.update(self._present(self._base))
         login_id = content.get("login_id")
-        parts = self._each(AUDIENCE, login_id).values()
+        found = self._identifiers()
+        parts = self._each(AUDIENCE, found, login_id).values()
         audiences = [one for one in parts if isinstance(one.get("audience"), str)]
-        targets = self._each(TARGET, login_id)
-        contexts = self._each(CONTEXT, login_id)
+        targets = self._each(TARGET, found, login_id)
+        contexts = self._each(CONTEXT, found, login_id)
         content["access_tokens"] = [one["token"] for one in audiences if "token" in one]
         content["verified"] = {
             one["audience"]: one["verified"] for one in audiences if "verified" in one
@@ -158,14 +162,19 @@ class CookieStore:
             return Auth0Session()
         return session
 
-    def _each(self, purpose: str, login_id: object) -> dict[str, dict[str, Any]]:
+    def _identifiers(self) -> list[tuple[str, str]]:
+        """Return letter and id of every part whose first piece is here."""
+        pattern = re.compile(rf"{re.escape(self._base)}_([act])_([A-Za-z0-9_-]{{22}})_0")
+        matches = (pattern.fullmatch(name) for name in self._cookies)
+        return [(match[1], match[2]) for match in matches if match]
+
+    def _each(
+        self, purpose: str, found: list[tuple[str, str]], login_id: object
+    ) -> dict[str, dict[str, Any]]:
         """Return the genuine parts of one kind by their id, which is sealed with them."""
-        pattern = re.compile(
-            rf"{re.escape(self._base)}_{_LETTERS[purpose]}_([A-Za-z0-9_-]{{22}})_0"
-        )
-        found = [match[1] for name in self._cookies if (match := pattern.fullmatch(name))]
+        identifiers = [one for letter, one in found if letter == _LETTERS[purpose]]
         parts = {}
-        for identifier in found[:MAX_PARTS]:
+        for identifier in identifiers[:MAX_PARTS]:
             content = self._open(purpose, identifier)
             if content is None or content.pop("id", None) != identifier:
                 continue
@@ -225,7 +234,8 @@ class CookieStore:
         is_changed = any(isinstance(one, Cookie) for one in cookies.values())
         if session.login_id is not None and (is_changed or cookies.keys() != self._ours()):
             with in_flight(session.login_id) as others:
-                room = BUDGET - sum(self._unseen(name, others[name], cookies) for name in others)
+                unseen = sum(self._unseen(name, others[name], cookies) for name in others)
+                room = BUDGET - unseen - (PARALLEL_MARGIN if unseen else 0)
                 cookies = self._fitting(write, session, room, lambda s, _: make_way(s, sent))
                 self._tell(others, cookies)
         written = {name: one for name, one in cookies.items() if isinstance(one, Cookie)}

@@ -26,7 +26,8 @@ from .sessions import auth0_session
 View = TypeVar("View", bound=Callable[..., Any])
 Guard = Callable[[], None]
 
-#: Name under which a guarded view carries its :class:`~flask_auth0_mfa.models.StepUpRequest`.
+#: Name under which a guarded view or blueprint carries its
+#: :class:`~flask_auth0_mfa.models.StepUpRequest`, or ``None`` where a login is enough.
 REQUIREMENT = "__auth0_mfa_requirement__"
 
 
@@ -93,6 +94,7 @@ def guard_blueprint(
     Without ``audience`` only a login is required. Call it before the blueprint is registered.
     """
     guard: Guard = _check_login
+    setattr(blueprint, REQUIREMENT, None)
     if audience is not None:
         wanted = _requirement(audience, scope, max_age, reason, methods)
         setattr(blueprint, REQUIREMENT, wanted)
@@ -166,10 +168,16 @@ def _check_step_up(
     wanted: StepUpRequest, binds: Callable[..., str | None] | None, *, resume: bool
 ) -> None:
     approval = text_to_approve(binds)
-    wanted = replace(wanted, return_to=return_to_page(), approval=approval)
+    if approval is not None:
+        wanted = replace(wanted, approval=approval)
+    tokens = services().tokens
     with auth0_session(is_strict=True) as session:
         try:
-            services().tokens.require(session, wanted)
+            if not tokens.is_open(session, wanted):
+                # The reason may be a lazy text, which is read in the language of this request.
+                reason = wanted.reason and str(wanted.reason)
+                wanted = replace(wanted, reason=reason, return_to=return_to_page())
+                tokens.require(session, wanted)
         except MfaRequiredError as error:
             if resume:
                 keep_form(session, error.context_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import secrets
 import string
@@ -266,12 +267,21 @@ class TestPlaintext:
 
     def test_another_algorithm(self, sealer):
         """A value cannot name its own algorithm: the header is ours, so a whole JWE is broken."""
-        key = sealing._key(OLD, SESSION)
+        key = OctKey.import_key(sealing._key(OLD, SESSION))
         whole = jwe.encrypt_compact({"alg": "dir", "enc": "A256GCM"}, b"{}", key)
         assert is_refused(sealer, whole)
         other = OctKey.import_key(key.raw_value[:16])
         weaker = jwe.encrypt_compact({"alg": "A128KW", "enc": "A128GCM"}, b"{}", other)
         assert is_refused(sealer, weaker)
+
+
+def test_jwe(sealer):
+    """A seal is a JWE, to which only the header was added."""
+    header = base64.urlsafe_b64encode(b'{"alg":"dir","enc":"A256GCM"}').rstrip(b"=").decode()
+    key = OctKey.import_key(sealing._key(OLD, SESSION))
+    whole = f"{header}..{sealer.seal(SESSION, {'a': 'é'}, 1_900_000_000)}"
+    text = zlib.decompress(jwe.decrypt_compact(whole, key).plaintext, -15)
+    assert json.loads(text) == {"exp": 1_900_000_000, "d": {"a": "é"}}
 
 
 def packed(plaintext):
@@ -283,7 +293,8 @@ def packed(plaintext):
 def encrypted(plaintext):
     """Return a seal for the session around these very bytes."""
     header = {"alg": "dir", "enc": "A256GCM"}
-    sealed = jwe.encrypt_compact(header, plaintext, sealing._key(OLD, SESSION))
+    key = OctKey.import_key(sealing._key(OLD, SESSION))
+    sealed = jwe.encrypt_compact(header, plaintext, key)
     return sealed.split("..", 1)[1]
 
 

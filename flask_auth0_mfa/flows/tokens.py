@@ -59,6 +59,13 @@ class TokenFlow:
             self.contexts.offer_open_one(session, request)
         return self._refreshed(session, request, force=refresh)
 
+    def is_open(self, session: Auth0Session, request: StepUpRequest) -> bool:
+        """Tell whether the session opens a view as it is, without any call."""
+        if session.user is None or request.approval is not None:
+            return False
+        stored = session.token_for(request.audience, request.scope, self.parts.clock())
+        return stored is not None and self._is_verified(session, request)
+
     def require(self, session: Auth0Session, request: StepUpRequest) -> AccessToken:
         """Return the token that opens a guarded view.
 
