@@ -3,14 +3,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Processes that share the tests, file by file: a number, or auto for one a core.
-WORKERS ?= auto
+# Node.js and npm of the development tools, where the system has none of its own.
+export PATH := $(PATH):$(CURDIR)/$(BIN)
+# Processes that share the tests, file by file: one more than cores, as tests also wait.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 # How many changed cookies the campaign sends, and where its draw begins.
 MUTATIONS ?= 100000
 SEED ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage screenshots campaign check format clean
+.PHONY: help demo test coverage screenshots campaign texts check format clean
 
 help:
 	@echo "make demo      start a bank and a local Auth0 tenant to try the step-up with"
@@ -19,6 +21,9 @@ help:
 	@echo "make coverage  run every test and report branch coverage"
 	@echo "make screenshots  write a picture of every page into screenshots/"
 	@echo "make campaign  the long draws: 100 000 changed cookies (MUTATIONS, SEED), tabs, parallel requests"
+	@echo "make texts     bring the catalogues up to date: finds the texts, updates, compiles"
+	@echo "make soak      the bank with 50 users for five minutes while everything fails"
+	@echo "make mutants   change the code in small ways, and see which tests notice"
 	@echo "make format    format the code"
 	@echo "make clean     remove everything that was generated here"
 
@@ -38,6 +43,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -r flask_auth0_mfa
 	$(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build
 
 screenshots: $(VENV)/.installed-dev
@@ -47,6 +53,18 @@ screenshots: $(VENV)/.installed-dev
 campaign: $(VENV)/.installed-dev
 	CAMPAIGN=1 TABS_RUNS=1500 COOKIE_MUTATIONS=$(MUTATIONS) COOKIE_SEED=$(SEED) $(BIN)/python -m pytest \
 		tests/test_mutated_cookies.py tests/test_tabs_machine.py tests/test_parallel.py
+	HYPOTHESIS_PROFILE=campaign AUTH0_ANSWERS=10000 RETURN_TARGETS=100000 RETURN_SEED=$(SEED) \
+		$(BIN)/python -m pytest tests/test_attackers.py tests/browser/test_return_targets.py
+
+TEXTS := flask_auth0_mfa/translations
+
+# Without dates, line numbers and guesses, so that only what changed shows as changed.
+texts: $(VENV)/.installed-dev
+	$(BIN)/pybabel -q extract -F pyproject.toml -k marked --no-wrap --add-location=file \
+		--sort-by-file --omit-header -o $(TEXTS)/auth0_mfa.pot flask_auth0_mfa
+	$(BIN)/pybabel -q update -i $(TEXTS)/auth0_mfa.pot -d $(TEXTS) -D auth0_mfa --no-wrap \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	$(BIN)/pybabel compile -d $(TEXTS) -D auth0_mfa --statistics
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix
@@ -70,4 +88,27 @@ $(VENV)/.installed-demo: pyproject.toml | $(BIN)/pip
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/pip
 	@echo "Installing flask-auth0-mfa and its development tools into $(VENV) ..."
 	@$(BIN)/pip install -qq --editable '.[dev]'
+	@touch $@
+
+# -- long runs -------------------------------------------------------------------------------
+
+# How long the soak runs, how many users it has, and where its draw begins.
+SOAK_SECONDS ?= 300
+SOAK_USERS ?= 50
+SOAK_SEED ?= 1
+# Which modules are mutated, as mutmut names them: "flask_auth0_mfa.limits*"; all of them otherwise.
+MUTANTS ?=
+
+.PHONY: soak mutants
+
+soak: $(VENV)/.installed-dev
+	@$(PYTHON) tools/system_programs.py tests
+	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_USERS=$(SOAK_USERS) SOAK_SEED=$(SOAK_SEED) $(BIN)/python -m tests.soak
+
+mutants: $(VENV)/.installed-mutants
+	PYTHONPATH=. $(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/mutmut results
+
+$(VENV)/.installed-mutants: $(VENV)/.installed-dev
+	@$(BIN)/pip install -qq --editable '.[mutants]'
 	@touch $@

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from flask import g, request
 
 from .errors import InvalidRequestError
+from .i18n import marked
 
 #: Longest text that can be approved, in characters: people have to read it.
 MAX_LENGTH = 300
@@ -28,7 +29,9 @@ def text_to_approve(binds: Callable[..., str | None] | None) -> str | None:
     if not isinstance(text, str) or not text.strip():
         raise TypeError("binds must return the text that the user approves, or None")
     if len(text) > MAX_LENGTH or not all(_is_readable(one) for one in text):
-        raise InvalidRequestError("This cannot be shown as it is, so it cannot be approved.")
+        raise InvalidRequestError(
+            marked("This cannot be shown as it is, so it cannot be approved.")
+        )
     return text
 
 

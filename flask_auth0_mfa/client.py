@@ -318,8 +318,18 @@ class Auth0Client:
         return None if asked is None else max(1, min(asked, MAX_RETRY_AFTER))
 
 
+class _Direct(requests.Session):
+    """A session that does not even read where a redirect leads.
+
+    requests does, also where it is not to follow, and an address that is no UTF-8 is an error.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests' name
+        return None
+
+
 def _http_session() -> requests.Session:
-    session = requests.Session()
+    session = _Direct()
     # A cookie that Auth0 sets for one user's request must not go out with another's.
     session.cookies.set_policy(_NO_COOKIES)
     # Without this, requests puts credentials from a .netrc file in place of our own header.

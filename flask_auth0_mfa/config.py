@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +25,29 @@ _LIMIT = re.compile(
     r"\s*[1-9]\d*\s*(/|\s*per\s*)\s*([1-9]\d*\s*)?(second|minute|hour|day|month|year)s?\s*", re.I
 )
 MAX_STEPUP_AGE = 12 * 3600
+#: A key of fewer bytes is refused (128 bits, if they are random).
+MIN_KEY = 16
+#: A key of fewer bytes is warned of: as text, 32 of them are 128 bits in hexadecimal.
+GOOD_KEY = 32
+#: A key of fewer different bytes is a pattern.
+MIN_DIFFERENT = 6
+_NEW_KEY = 'Set it to the output of: python -c "import secrets; print(secrets.token_hex())".'
+#: The words of tutorials, and what stands between them; a longer word before its beginning.
+_PLACEHOLDER = re.compile(
+    r"[\W\d_]|any|an?|application|app|bad|change|default|development|dev|do|example|fake|flask"
+    r"|for|goes|guess|hard|here|insecure|insert|in|is|it|key|local|me|must|my|never|not|only|our"
+    r"|own|passphrase|password|please|production|prod|put|random|real|replace|safe|sample|secret"
+    r"|session|set|should|so|string|super|testing|test|text|the|this|top|to|unsafe|use|value"
+    r"|very|will|with|your|you",
+    re.IGNORECASE,
+)
+#: Keys that can be read in Flask's own documentation.
+_PUBLISHED = frozenset(
+    {
+        b"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+        b'_5#y2L"F4Q8z\n\xec]/',
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +68,7 @@ class Settings:
     mfa_verify_limit: str
     mfa_verify_context_limit: str
     mfa_verify_address_limit: str
+    mfa_verify_row_limit: str
     mfa_recovery_limit: str
     mfa_send_limit: str
     mfa_send_context_limit: str
@@ -59,7 +83,7 @@ class Settings:
     @property
     def base_url(self) -> str:
         """The tenant's origin, ``https://`` but for a local tenant."""
-        return self.domain if "://" in self.domain else f"https://{self.domain}"
+        return self.domain if _is_local(self.domain) else f"https://{self.domain}"
 
     @property
     def issuer(self) -> str:
@@ -224,6 +248,7 @@ KEYS: Mapping[str, Key] = {
     "mfa_verify_limit": Key(_limit, "10 per 15 minutes; 30 per day"),
     "mfa_verify_context_limit": Key(_limit, "5 per 5 minutes"),
     "mfa_verify_address_limit": Key(_limit, "30 per 15 minutes"),
+    "mfa_verify_row_limit": Key(_limit, "100 per year"),
     "mfa_recovery_limit": Key(_limit, "5 per hour"),
     "mfa_send_limit": Key(_limit, "5 per 10 minutes"),
     "mfa_send_context_limit": Key(_limit, "1 per 30 seconds"),
@@ -256,6 +281,8 @@ def load_settings(
         except _Problem as problem:
             problems.append(f"{PREFIX}{name.upper()} {problem}.")
     problems.extend(_missing(config, values))
+    is_local = _is_local(values.get("domain"))
+    problems.extend(text for is_refused, text in _weak_keys(config, is_local) if is_refused)
     if problems:
         raise ConfigurationError(problems)
     return Settings(**values)
@@ -292,7 +319,56 @@ def _missing(config: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
         )
     if not config.get("SECRET_KEY"):
         problems.append(
-            "SECRET_KEY is missing: every key of the extension is derived from it. "
-            'Set it to the output of: python -c "import secrets; print(secrets.token_hex())".'
+            f"SECRET_KEY is missing: every key of the extension is derived from it. {_NEW_KEY}"
         )
     return problems
+
+
+# -- keys ------------------------------------------------------------------------------------
+
+
+def key_warnings(config: Mapping[str, Any], domain: str | None = None) -> list[str]:
+    """Return what is weak about ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``, but lets them be used.
+
+    With ``DEBUG`` or ``TESTING``, or with a local tenant as ``domain``, that is every weakness;
+    otherwise :func:`load_settings` refuses keys that can be guessed (SEC-38).
+    """
+    return [text for is_refused, text in _weak_keys(config, _is_local(domain)) if not is_refused]
+
+
+def _is_local(domain: str | None) -> bool:
+    # Only a loopback host may be given with its scheme.
+    return "://" in (domain or "")
+
+
+def _weak_keys(config: Mapping[str, Any], is_local: bool) -> Iterator[tuple[bool, str]]:
+    """Yield each weakness, and whether the application must not start with it."""
+    is_lenient = is_local or bool(config.get("DEBUG") or config.get("TESTING"))
+    if current := config.get("SECRET_KEY"):
+        for is_guessable, text in _weakness(current):
+            yield is_guessable and not is_lenient, f"SECRET_KEY {text}. {_NEW_KEY}"
+    fallbacks = config.get("SECRET_KEY_FALLBACKS") or []
+    if isinstance(fallbacks, (str, bytes)):
+        # Flask would take every single character of it for a key.
+        yield True, "SECRET_KEY_FALLBACKS must be a list of keys, also when there is one only."
+        return
+    for number, key in enumerate(fallbacks):
+        for is_guessable, text in _weakness(key) if key else ():
+            remedy = "Take it out of the list; what was sealed under it is lost"
+            name = f"SECRET_KEY_FALLBACKS[{number}]"
+            yield is_guessable and not is_lenient, f"{name} {text}. {remedy}."
+
+
+def _weakness(key: Any) -> Iterator[tuple[bool, str]]:
+    """Yield what is weak about one key, if anything, and whether it can be guessed."""
+    content = key if isinstance(key, bytes) else str(key).encode(errors="replace")
+    text = content.decode("latin-1")
+    is_words = any(map(str.isalpha, text)) and not _PLACEHOLDER.sub("", text)
+    if is_words or content in _PUBLISHED:
+        yield True, "is a placeholder that anybody can guess"
+    elif len(content) < MIN_KEY:
+        yield True, f"is shorter than {MIN_KEY} bytes"
+    elif len(set(content)) < MIN_DIFFERENT:
+        yield True, "repeats a few characters"
+    elif len(content) < GOOD_KEY:
+        yield False, f"is shorter than {GOOD_KEY} bytes"

@@ -309,6 +309,11 @@ class RateLimitedError(Auth0MFAError):
         return bool(self.limits) and self.limits <= {"send", "send-context"}
 
     @property
+    def is_about_support(self) -> bool:
+        """Tell whether support must help, since waiting takes too long."""
+        return "row" in self.limits
+
+    @property
     def is_about_context(self) -> bool:
         """Tell whether starting the check again is all that is needed."""
         return self.limits == {"context"}

@@ -15,9 +15,10 @@ from flask import Flask
 from werkzeug.local import LocalProxy
 
 from .approval import approved_text
+from .cli import commands
 from .client import Auth0Client
 from .client import token_response as parse_token_response
-from .config import load_settings
+from .config import key_warnings, load_settings
 from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError
 from .flows import (
     Approvals,
@@ -87,9 +88,12 @@ class Auth0MFA:
                 "AUTH0_STATE_URI is not set: limits on guesses count in each process for itself. "
                 "With more than one process set it to redis://HOST:PORT/DB."
             )
+        for weakness in key_warnings(app.config, found.settings.domain):
+            logger.warning(weakness)
         app.session_interface = wrap(app.session_interface, found.sealer, found.clock)
         app.register_blueprint(build_blueprint(found.settings))
         app.register_error_handler(Auth0MFAError, error_response)
+        app.cli.add_command(commands)
 
     def _build(self, app: Flask, options: Mapping[str, Any]) -> Services:
         settings = load_settings(app.config, options, os.environ)
@@ -277,6 +281,19 @@ class Auth0MFA:
         """
         with auth0_session() as session:
             services().sign_out(session)
+
+    def unlock(self, user_id: str) -> None:
+        """Forget how many codes and messages a user has tried, after too many wrong ones in a row.
+
+        For support, once it is certain that it is the user who asks. The check and the address
+        of whoever tried them are not forgiven.
+
+        :param user_id: the ``sub`` of the user's ID token.
+
+        Raises :class:`Auth0UnavailableError` when the shared state cannot be reached.
+        """
+        limits = services().limits
+        limits.clear(limits.user_buckets(user_id))
 
 
 def _secrets(app: Flask) -> list[bytes]:

@@ -71,6 +71,9 @@ class ContextForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
         csrf_class = ContextCSRF
         csrf_field_name = "csrf_token"
 
+        def get_translations(self, form: ContextForm) -> None:
+            """Use none of WTForms' own: every text of ours comes from :mod:`.i18n`."""
+
     context = HiddenField()
 
     @classmethod
@@ -166,14 +169,26 @@ def code_problem(kind: CodeKind, error: CodeFormatError) -> str:
         return gettext("A recovery code has letters and numbers. Check that you entered all of it.")
     if error.reason == "empty":
         if kind == "otp":
-            return gettext(
-                "Enter the %(length)d-digit code from your authenticator app.", length=OTP_LENGTH
+            return ngettext(
+                "Enter the %(num)d-digit code from your authenticator app.",
+                "Enter the %(num)d-digit code from your authenticator app.",
+                OTP_LENGTH,
             )
         return gettext("Enter the code that we sent you.")
     if error.reason == "characters":
         return gettext("The code can only have numbers.")
-    length = OTP_LENGTH if kind == "otp" else MESSAGE_LENGTHS[0]
-    text = "The code must have %(length)d digits. You entered %(num)d."
-    if kind != "otp":
-        text = "The code must have at least %(length)d digits. You entered %(num)d."
-    return ngettext(text, text, error.entered, length=length)
+    if kind == "otp":
+        return ngettext(
+            "The code must have %(num)d digit. You entered %(entered)d.",
+            "The code must have %(num)d digits. You entered %(entered)d.",
+            OTP_LENGTH,
+            entered=error.entered,
+        )
+    shortest, longest = MESSAGE_LENGTHS
+    return ngettext(
+        "The code must have %(shortest)d to %(num)d digits. You entered %(entered)d.",
+        "The code must have %(shortest)d to %(num)d digits. You entered %(entered)d.",
+        longest,
+        shortest=shortest,
+        entered=error.entered,
+    )

@@ -14,7 +14,7 @@ import ipaddress
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,14 +80,25 @@ class Limits:
     # -- what is limited ---------------------------------------------------------------------
 
     def verify_buckets(self, user_id: str, context_hash: str, *, recovery: bool) -> list[Bucket]:
-        """Return the counters of a code: by user, by context, and for recovery codes their own."""
+        """Return the counters of a code: by user, by context, and those in a row.
+
+        Recovery codes of a user are counted apart from other codes, but for those in a row.
+        """
         settings = self.settings
         per_user = settings.mfa_recovery_limit if recovery else settings.mfa_verify_limit
         name = "recovery" if recovery else "user"
         return [
             self._bucket(name, per_user, user_id),
             self._bucket("context", settings.mfa_verify_context_limit, context_hash),
+            self.row_bucket(user_id),
         ]
+
+    def row_bucket(self, user_id: str) -> Bucket:
+        """Return the counter of a user's codes since the last success, of whatever kind (SEC-12).
+
+        Only support clears it else: it is there for guesses too slow for every other limit.
+        """
+        return self._bucket("row", self.settings.mfa_verify_row_limit, user_id)
 
     def address_bucket(self, address: str | None) -> Bucket:
         """Return the counter of wrong codes that came from a network address."""
@@ -107,6 +118,17 @@ class Limits:
     def enroll_buckets(self, user_id: str) -> list[Bucket]:
         """Return the counter of started enrollments."""
         return [self._bucket("enroll", self.settings.mfa_enroll_limit, user_id)]
+
+    def user_buckets(self, user_id: str) -> list[Bucket]:
+        """Return every counter of a user, for support to clear."""
+        settings = self.settings
+        return [
+            self._bucket("user", settings.mfa_verify_limit, user_id),
+            self._bucket("recovery", settings.mfa_recovery_limit, user_id),
+            self.row_bucket(user_id),
+            self._bucket("send", settings.mfa_send_limit, user_id),
+            *self.enroll_buckets(user_id),
+        ]
 
     def _bucket(self, name: str, limits: str, *whom: str) -> Bucket:
         # Never an empty key, with which a limit would count everybody or nobody.
@@ -167,7 +189,8 @@ class Limits:
         with _storage():
             for bucket in buckets:
                 for item in bucket.items:
-                    self.limiter.limiter.clear(item, *bucket.path)
+                    with _undisturbed(self.limiter.storage, item.key_for(*bucket.path)):
+                        self.limiter.limiter.clear(item, *bucket.path)
 
     def hit(self, bucket: Bucket) -> None:
         """Count one event without refusing it."""
@@ -189,7 +212,8 @@ class Limits:
 
     def _refused(self, full: list[tuple[Bucket, RateLimitItem]]) -> RateLimitedError:
         names = [bucket.name for bucket, _ in full]
-        return RateLimitedError(retry_after=max(1, self._longest_wait(full)), limits=names)
+        text = "Too many wrong codes in a row. Contact support." if "row" in names else None
+        return RateLimitedError(text, retry_after=max(1, self._longest_wait(full)), limits=names)
 
     def _longest_wait(self, full: list[tuple[Bucket, RateLimitItem]]) -> int:
         with _storage():
@@ -224,6 +248,11 @@ def _network(address: str | None) -> str:
             return str(parsed.ipv4_mapped)
         return str(ipaddress.ip_network((int(parsed), 64), strict=False))
     return str(parsed)
+
+
+def _undisturbed(storage: object, key: str) -> AbstractContextManager[object]:
+    """Hold the counter's lock in memory: the library's clean-up fails over what vanishes."""
+    return storage.locks[key] if isinstance(storage, MemoryStorage) else nullcontext()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import Response, current_app, make_response, render_template, request, url_for
 
 from .forms import ContextForm
-from .i18n import gettext, ngettext
+from .i18n import gettext, language, ngettext
 from .models import Auth0Session
 from .return_to import safe_return_to, same_origin_path
 from .services import services
@@ -42,11 +42,12 @@ def render_page(
 
 def _common(session: Auth0Session) -> dict[str, Any]:
     settings = services().settings
+    written = language()
     return {
         "_": gettext,
         "ngettext": ngettext,
-        "lang": "en",
-        "dir": "ltr",
+        "lang": written.tag,
+        "dir": written.direction,
         "service_name": settings.mfa_service_name or current_app.name,
         "account": account_name(session.user),
         "cancel_url": home_url(),

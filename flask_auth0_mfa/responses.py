@@ -29,7 +29,7 @@ from .errors import (
     UniversalLoginRequiredError,
 )
 from .forms import ContextForm, bind
-from .i18n import duration, gettext
+from .i18n import gettext, ngettext
 from .models import Auth0Session
 from .pages import (
     BLUEPRINT,
@@ -71,14 +71,40 @@ def return_to_page() -> str:
     that it came from: coming back to the address of a POST would answer 405.
     """
     is_page = request.method in ("GET", "HEAD")
-    if is_page and not wants_json():
+    if is_page and not wants_json() and not _is_fragment():
         return requested_path() or home_url()
     return referring_path() or (requested_path() if is_page else None) or home_url()
 
 
 def error_response(error: Auth0MFAError) -> WerkzeugResponse:
     """Return the answer to an error: JSON, a redirect that mends it, or a page."""
-    return json_error(error) if wants_json() else _html_error(error)
+    if wants_json():
+        return json_error(error)
+    response = _html_error(error)
+    return _redirect_by_htmx(error, response) if _is_htmx() else response
+
+
+def _is_htmx() -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def _is_fragment() -> bool:
+    """Tell whether htmx asks for a part of the page that is open."""
+    return _is_htmx() and request.headers.get("HX-Boosted") != "true"
+
+
+def _redirect_by_htmx(error: Auth0MFAError, response: WerkzeugResponse) -> WerkzeugResponse:
+    """Let htmx take the whole page to where a redirect leads.
+
+    The browser follows a redirect before htmx sees it: a login page would land in the middle of
+    the application's, or be stopped as another origin's.
+    """
+    if not 300 <= response.status_code < 400:
+        return response
+    answer = Response(status=error.status)
+    answer.headers["HX-Redirect"] = response.headers["Location"]
+    answer.headers["Vary"] = "HX-Request"
+    return set_no_store(answer)
 
 
 def json_error(error: Auth0MFAError) -> Response:
@@ -146,8 +172,10 @@ def error_page(
     """Return the page of an error: what happened, and what to do next."""
     text = _text(error)
     wait_text = None
-    if isinstance(error, RateLimitedError) and not error.is_about_context:
-        wait_text = gettext("You can try again in %(time)s.", time=duration(error.retry_after or 1))
+    if isinstance(error, RateLimitedError) and not (
+        error.is_about_context or error.is_about_support
+    ):
+        wait_text = _wait_text(error.retry_after or 1)
     response = render_page(
         "message.html",
         session,
@@ -161,6 +189,27 @@ def error_page(
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _wait_text(seconds: int) -> str:
+    """Return how long to wait, rounded up: a whole sentence for each unit, as languages need it."""
+    if seconds < 60:
+        return ngettext(
+            "You can try again in %(num)d second.",
+            "You can try again in %(num)d seconds.",
+            max(1, seconds),
+        )
+    if seconds < 3600:
+        return ngettext(
+            "You can try again in %(num)d minute.",
+            "You can try again in %(num)d minutes.",
+            -(-seconds // 60),
+        )
+    return ngettext(
+        "You can try again in %(num)d hour.",
+        "You can try again in %(num)d hours.",
+        -(-seconds // 3600),
+    )
 
 
 def _text(error: Auth0MFAError) -> Text:
@@ -177,6 +226,15 @@ def _text(error: Auth0MFAError) -> Text:
             "warning",
             gettext("Wait before the next message"),
             (gettext("We have sent one already. It can take a minute to arrive."),),
+        )
+    if isinstance(error, RateLimitedError) and error.is_about_support:
+        return Text(
+            "error",
+            gettext("Too many wrong codes"),
+            (
+                gettext("To protect your account, codes are not accepted any more."),
+                gettext("Contact support. You are still signed in."),
+            ),
         )
     if isinstance(error, RateLimitedError) and error.is_about_context:
         return Text(
@@ -270,6 +328,8 @@ def _texts() -> Mapping[type[Auth0MFAError], Text]:
 def _actions(error: Auth0MFAError, session: Auth0Session) -> tuple[Action, ...]:
     if isinstance(error, MfaTokenExpiredError) and error.context_id in session.targets:
         return (restart_action(session, error.context_id),)
+    if isinstance(error, RateLimitedError) and error.is_about_support:
+        return (Action(gettext("Go back"), home_url(), primary=True),)
     newest = session.newest_context()
     if isinstance(error, InvalidRequestError) and newest is not None:
         return (Action(gettext("Go back"), challenge_url(newest.id), primary=True),)

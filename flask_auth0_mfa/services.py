@@ -89,6 +89,9 @@ class Services:
         """
         if self.challenges.will_send(context, chosen, resend=resend):
             user_id = str((session.user or {}).get("sub"))
+            if chosen.method != "push":
+                # A code that would not be accepted is not sent.
+                self.limits.check([self.limits.row_bucket(user_id)], user_id)
             self.limits.count(self.limits.send_buckets(user_id, context.hash), user_id)
         return self.challenges.start(session, context, chosen, resend=resend)
 
@@ -137,7 +140,9 @@ class Services:
             raise MfaVerifyPendingError(wait)
         user_id = str((session.user or {}).get("sub"))
         self.limits.count(self.limits.poll_buckets(context.hash), user_id)
-        return self.verification.poll(session, context, proof)
+        response = self.verification.poll(session, context, proof)
+        self._forgive([self.limits.row_bucket(user_id)])
+        return response
 
     def verify(self, session: Auth0Session, context: MfaContext, proof: Proof) -> TokenResponse:
         """Check the limits, then prove the second factor; the only way to a grant.

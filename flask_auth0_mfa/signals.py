@@ -9,8 +9,9 @@ signal             arguments
 ``challenge_sent`` ``method``, ``user_id``, ``context_id``
 ``verified``       ``method``, ``audience``, ``user_id``, ``context_id``
 ``verify_failed``  ``reason`` (an ``error`` code), ``method``, ``user_id``, ``context_id``
+``enrolled``       ``method``, ``user_id``, ``context_id``
 ``token_refreshed`` ``audience``, ``scope``, ``user_id``
-``rate_limited``   ``limit`` (``user``, ``context``, ``address``, …), ``user_id``
+``rate_limited``   ``limit`` (``user``, ``context``, ``row``, …), ``user_id``
 ``logged_in``      ``user_id``, ``multifactor``
 ``logged_out``     ``user_id``
 ================== ==========================================================================
@@ -26,6 +27,7 @@ mfa_required = _signals.signal("auth0-mfa-required")
 challenge_sent = _signals.signal("auth0-mfa-challenge-sent")
 verified = _signals.signal("auth0-mfa-verified")
 verify_failed = _signals.signal("auth0-mfa-verify-failed")
+enrolled = _signals.signal("auth0-mfa-enrolled")
 token_refreshed = _signals.signal("auth0-token-refreshed")
 rate_limited = _signals.signal("auth0-mfa-rate-limited")
 logged_in = _signals.signal("auth0-logged-in")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask import Flask, jsonify
+from hypothesis import settings
 
 from flask_auth0_mfa import Auth0MFA, current_auth0, requires_login, requires_stepup
 from flask_auth0_mfa.emulator import Tenant, serve
@@ -19,6 +21,12 @@ PAYMENTS = "https://payments.example.com"
 ACCOUNTS = "https://accounts.example.com"
 ADMIN = "https://admin.example.com"
 OPEN = "https://open.example.com"
+
+# The ordinary run draws the same examples every time, so that it fails by a change only; with
+# HYPOTHESIS_PROFILE=campaign each run draws others.
+settings.register_profile("ordinary", deadline=None, derandomize=True)
+settings.register_profile("campaign", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ordinary"))
 
 
 class Clock:

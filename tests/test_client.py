@@ -69,7 +69,7 @@ MFA_GRANT = "http://auth0.com/oauth/grant-type/mfa-"
 def make_client(domain=DOMAIN, clock=None, **options):
     """Return a client of the tenant; without another clock its time stands still."""
     values = {"client_id": "client-1", "client_secret": "s3cret", "domain": domain} | options
-    settings = load_settings({"SECRET_KEY": "x"}, values, {})
+    settings = load_settings({"SECRET_KEY": "a secret key, and long enough for tests"}, values, {})
     return Auth0Client(settings, clock or StillClock())
 
 
@@ -1098,6 +1098,16 @@ class TestConnections:
             assert elsewhere.requests == []
         assert len(raw.requests) == 1
 
+    @pytest.mark.parametrize("location", [b"\xe9", b"https://[x", b"https://a:port/", b""])
+    def test_redirects_to_nowhere(self, raw, raw_client, location):
+        """An address that nobody can read is no other error than a redirect."""
+        head = b"HTTP/1.1 302 Moved\r\nContent-Length: 0\r\nLocation: "
+        raw.answer = lambda connection: connection.sendall(head + location + b"\r\n\r\n")
+        with pytest.raises(Auth0UnavailableError):
+            raw_client.refresh("v1.M")
+        browser = browser_at(raw.url)
+        assert browser.get("/auth/callback", query_string=code_back(browser)).status_code == 503
+
     def test_cookies(self, raw, raw_client):
         """A cookie that came with one user's answer does not go out with another's request."""
         body = json.dumps(TOKENS).encode()
@@ -1133,6 +1143,16 @@ class TestConnections:
         back = code_back(browser)
         raw.answers("HTTP/1.1 200 OK", "Content-Type: application/json", body=body)
         assert browser.get("/auth/callback", query_string=back).status_code == 503
+
+    @pytest.mark.parametrize("token", [None, 7, 1.5, True, [], {}])
+    def test_odd_id_token_at_login(self, raw, token):
+        """An ID token that is no text signs nobody in, and is no error of ours."""
+        browser = browser_at(raw.url)
+        back = code_back(browser)
+        body = json.dumps(TOKENS | {"id_token": token}).encode()
+        raw.answers("HTTP/1.1 200 OK", "Content-Type: application/json", body=body)
+        assert browser.get("/auth/callback", query_string=back).status_code in (400, 503)
+        assert browser.get("/auth/profile").status_code != 200
 
     @pytest.mark.parametrize("entry", ["machine 127.0.0.1", "default"])
     def test_netrc(self, raw, raw_client, tmp_path, monkeypatch, entry):

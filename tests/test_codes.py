@@ -207,3 +207,10 @@ class TestRecovery:
         assert code.isascii()
         assert code.isalnum()
         assert code == code.upper()
+
+
+def test_digit_without_a_place():
+    """A digit of a script that does not count in places, such as Ethiopic, is no digit here."""
+    with pytest.raises(CodeFormatError) as error:
+        clean_code("otp", "12345\u1369")
+    assert error.value.reason == "characters"

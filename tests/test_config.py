@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
+import time
 
 import pytest
 from flask import Flask
 
 from flask_auth0_mfa import Auth0MFA
-from flask_auth0_mfa.config import KEYS, load_settings
+from flask_auth0_mfa.config import KEYS, key_warnings, load_settings
 from flask_auth0_mfa.errors import ConfigurationError
 
 REQUIRED = {
@@ -71,7 +73,7 @@ class TestSources:
     def test_required_from_anywhere(self):
         """What is required may come from the environment alone."""
         environ = {name: value for name, value in REQUIRED.items() if name != "SECRET_KEY"}
-        settings = load_settings({"SECRET_KEY": "x" * 40}, {}, environ)
+        settings = load_settings({"SECRET_KEY": REQUIRED["SECRET_KEY"]}, {}, environ)
         assert settings.domain == "acme.eu.auth0.com"
 
     def test_other_variables(self):
@@ -370,6 +372,27 @@ class TestValues:
                 continue
 
 
+class TestStateWarning:
+    """Limits in memory count in each process for itself (SEC-07)."""
+
+    @pytest.mark.parametrize(
+        ("config", "is_warned"),
+        [
+            ({}, True),
+            ({"AUTH0_STATE_URI": "memory://"}, False),
+            ({"AUTH0_STATE_URI": "redis://localhost:1/0"}, False),
+            ({"DEBUG": True}, False),
+            ({"TESTING": True}, False),
+        ],
+    )
+    def test_log(self, caplog, config, is_warned):
+        """Who has chosen nothing is warned of it at the start, but for debug mode and tests."""
+        app = Flask("bank")
+        app.config.update(REQUIRED, **config)
+        Auth0MFA(app)
+        assert ("AUTH0_STATE_URI is not set" in caplog.text) is is_warned
+
+
 class TestProblems:
     """Everything that is wrong is said at once."""
 
@@ -449,6 +472,123 @@ class TestProblems:
         app.config.update(REQUIRED, AUTH0_STATE_URI="redis://localhost:1/0")
         with pytest.raises(ConfigurationError, match=r'pip install "flask-auth0-mfa\[redis\]"'):
             Auth0MFA(app)
+
+
+#: Keys that somebody can guess, and a word of what is said about them.
+GUESSABLE = [
+    ("dev", "placeholder"),
+    ("SECRET", "placeholder"),
+    ("changeme", "placeholder"),
+    ("change-me", "placeholder"),
+    ("Change this to some_random_string 123!", "placeholder"),
+    ("your-secret-key-goes-here", "placeholder"),
+    ("hard to guess string", "placeholder"),
+    ("super-secret-key-do-not-use-in-production", "placeholder"),
+    ("change-me-" * 8, "placeholder"),
+    (b"dev", "placeholder"),
+    ("192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", "placeholder"),
+    (b'_5#y2L"F4Q8z\n\xec]/', "placeholder"),
+    ("k7#pQ2", "shorter than 16 bytes"),
+    ("k7#pQ2xZ9!mW4vR"[:15], "shorter than 16 bytes"),
+    (b"\x00\xff" * 7, "shorter than 16 bytes"),
+    ("x" * 40, "repeats"),
+    ("abcde" * 8, "repeats"),
+    (b"\x00" * 32, "repeats"),
+    (12345, "shorter than 16 bytes"),
+]
+
+
+class TestKeys:
+    """How strong ``SECRET_KEY`` must be, from which every other key is derived (SEC-38)."""
+
+    @pytest.mark.parametrize(("key", "word"), GUESSABLE)
+    def test_guessable(self, key, word):
+        """A key that can be guessed is refused, and the remedy makes a good one."""
+        (problem,) = problems(SECRET_KEY=key)
+        assert problem.startswith("SECRET_KEY ")
+        assert word in problem
+        assert "secrets.token_hex()" in problem
+
+    @pytest.mark.parametrize("mode", ["DEBUG", "TESTING"])
+    @pytest.mark.parametrize("key", [key for key, _ in GUESSABLE])
+    def test_on_this_machine(self, key, mode):
+        """In debug mode and in tests it is a warning, and the application starts."""
+        config = REQUIRED | {"SECRET_KEY": key, mode: True}
+        load_settings(config, {}, {})
+        assert len(key_warnings(config)) == 1
+
+    def test_local_tenant(self):
+        """With a tenant on this machine it is a warning as well: nobody else is there."""
+        config = REQUIRED | {"SECRET_KEY": "dev", "AUTH0_DOMAIN": "http://localhost:4400"}
+        domain = load_settings(config, {}, {}).domain
+        assert len(key_warnings(config, domain)) == 1
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            secrets.token_hex(),
+            secrets.token_urlsafe(),
+            secrets.token_bytes(32),
+            secrets.token_hex(16),
+            "85" + str(secrets.randbits(400)).zfill(120),
+            "a long sentence that nobody else would think of, with a parrot",
+            "schlüssel für die anwendung, den sonst niemand kennt",
+        ],
+        ids=["hex", "base64", "bytes", "half", "digits", "sentence", "letters"],
+    )
+    def test_good(self, key):
+        """A random key of the usual kinds is taken without a word."""
+        load(SECRET_KEY=key)
+        assert key_warnings({"SECRET_KEY": key}) == []
+
+    @pytest.mark.parametrize("length", [16, 31])
+    def test_short(self, length):
+        """A key that is only short is taken with a warning, at either end of what is short."""
+        key = secrets.token_urlsafe(64)[:length]
+        load(SECRET_KEY=key)
+        (warning,) = key_warnings({"SECRET_KEY": key})
+        assert warning.startswith("SECRET_KEY is shorter than 32 bytes.")
+        assert "secrets.token_hex()" in warning
+
+    def test_fallback(self):
+        """An old key still opens seals, so it must be as good; its place in the list is told."""
+        found = problems(SECRET_KEY_FALLBACKS=[REQUIRED["SECRET_KEY"], "", None, "dev", "x" * 40])
+        names = [problem.split()[0] for problem in found]
+        assert names == ["SECRET_KEY_FALLBACKS[3]", "SECRET_KEY_FALLBACKS[4]"]
+        assert all("Take it out of the list" in problem for problem in found)
+
+    @pytest.mark.parametrize("mode", ["DEBUG", "TESTING", "ENV"])
+    @pytest.mark.parametrize("keys", [REQUIRED["SECRET_KEY"], b"an old key that was good enough"])
+    def test_fallback_outside_a_list(self, keys, mode):
+        """One old key in place of a list would make a key of each of its characters: refused."""
+        (problem,) = problems(SECRET_KEY_FALLBACKS=keys, **{mode: True})
+        assert problem.startswith("SECRET_KEY_FALLBACKS must be a list")
+
+    def test_with_the_other_problems(self):
+        """A weak key comes together with everything else that is wrong."""
+        found = problems(SECRET_KEY="dev", AUTH0_TIMEOUT="soon", SECRET_KEY_FALLBACKS=["dev"])
+        assert len(found) == 3
+
+    def test_keys_do_not_show(self):
+        """Neither a problem nor a warning repeats a key."""
+        keys = {"SECRET_KEY": "hunter2", "SECRET_KEY_FALLBACKS": ["hunter2 and a bit more"]}
+        assert "hunter2" not in str(problems(**keys))
+        assert "hunter2" not in str(key_warnings(keys))
+
+    def test_log(self, caplog):
+        """An application that starts with a weak key says so in the log."""
+        app = Flask("bank")
+        app.config.update(REQUIRED, SECRET_KEY="dev", TESTING=True)
+        Auth0MFA(app)
+        (record,) = caplog.records
+        assert (record.levelname, record.name) == ("WARNING", "flask_auth0_mfa")
+        assert record.getMessage().startswith("SECRET_KEY is a placeholder")
+
+    def test_long_nonsense(self):
+        """A key of any length is looked at once: no pattern takes long."""
+        start = time.perf_counter()
+        key_warnings({"SECRET_KEY": "anyoursomeintothis" * 20_000 + "q"})
+        assert time.perf_counter() - start < 2
 
 
 def test_text_of_the_environment():

@@ -35,6 +35,7 @@ ALL_SIGNALS = (
     "challenge_sent",
     "verified",
     "verify_failed",
+    "enrolled",
     "token_refreshed",
     "rate_limited",
     "logged_in",

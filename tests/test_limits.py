@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
+from flask_auth0_mfa import current_auth0, state
 from flask_auth0_mfa.config import load_settings
 from flask_auth0_mfa.errors import Auth0UnavailableError, RateLimitedError
 from flask_auth0_mfa.limits import build_limits
@@ -25,7 +27,9 @@ REQUIRED = {"domain": "acme.eu.auth0.com", "client_id": "client-1", "client_secr
 
 def make_limits(sender=None, **options):
     """Return the limits of an application with these settings."""
-    settings = load_settings({"SECRET_KEY": "x"}, REQUIRED | options, {})
+    settings = load_settings(
+        {"SECRET_KEY": "a secret key, and long enough for tests"}, REQUIRED | options, {}
+    )
     sealer = Sealer(lambda: [b"a secret key, and long enough for tests"], StillClock())
     return build_limits(settings, sealer, sender)
 
@@ -180,6 +184,59 @@ class TestWindow:
         assert caught.value.retry_after > 3500
 
 
+class TestLongRun:
+    """What the default limits leave to somebody who guesses day and night (SEC-12)."""
+
+    def guessed(self, limits, days, *, every=300, recovery=False):
+        """Try as often as the limits allow, in a new check each time; return when, in seconds."""
+        times = []
+        for now in range(0, days * 86_400, every):
+            with suppress(RateLimitedError):
+                for number in range(20):
+                    context = f"context {now} {number}"
+                    buckets = limits.verify_buckets("auth0|ana", context, recovery=recovery)
+                    limits.count(buckets, "auth0|ana")
+                    times.append(now)
+            age(limits, every)
+        return times
+
+    def test_day(self):
+        """In no day are more than thirty codes tried, and in no quarter of an hour ten."""
+        times = self.guessed(make_limits(), days=3)
+        for length, most in ((86_400, 30), (900, 10)):
+            counts = [sum(at <= one < at + length for one in times) for at in times]
+            assert max(counts) == most
+
+    def test_row(self):
+        """After a hundred in a row no day brings another one."""
+        times = self.guessed(make_limits(), days=8, every=3600)
+        assert len(times) == 100
+        assert times[-1] < 4 * 86_400
+
+    def test_any_kind(self):
+        """Recovery codes count among those in a row."""
+        limits = make_limits(mfa_verify_row_limit="7 per year")
+        assert len(self.guessed(limits, days=1, recovery=True)) == 7
+        assert self.guessed(limits, days=1) == []
+
+    def test_at_once(self):
+        """Forty tries at the same moment, each in a check of its own: not one more than allowed."""
+        limits = make_limits(mfa_verify_row_limit="7 per year", mfa_verify_limit="1000 per day")
+        start = threading.Barrier(40)
+
+        def count(number):
+            start.wait(10)
+            try:
+                buckets = limits.verify_buckets("auth0|ana", str(number), recovery=False)
+                limits.count(buckets, "auth0|ana")
+            except RateLimitedError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(40) as pool:
+            assert sum(pool.map(count, range(40))) == 7
+
+
 class TestWhom:
     """Whose counter it is."""
 
@@ -228,7 +285,8 @@ class TestWhom:
         ]
         assert all(len(bucket.key) == 40 for bucket in buckets)
         names = {(bucket.name, bucket.key) for bucket in buckets}
-        assert len(names) == len(buckets) - 1  # the context's counter is one for both kinds
+        # The counters of the context and of those in a row are one for both kinds of code.
+        assert len(names) == len(buckets) - 2
 
     def test_applications(self):
         """Two applications count for themselves."""
@@ -271,6 +329,7 @@ class TestError:
         [
             ("user", "user", False, False),
             ("context", "context", False, True),
+            ("row", "row", False, False),
             ("send", "send", True, False),
             ("send-context", "send-context", True, False),
             ("poll", "poll", False, False),
@@ -291,6 +350,7 @@ class TestError:
         error = limits.refusal([chosen])
         assert error.limits == {name}
         assert (error.is_about_sending, error.is_about_context) == (sending, context)
+        assert error.is_about_support is (name == "row")
 
     def test_signal(self):
         """A refusal is told to whoever listens, once, with the user's id."""
@@ -386,8 +446,10 @@ class TestOutage:
         server.start()
         assert fill(limits, user_bucket(limits)) == 5
 
-    def test_at_the_door(self, server, make_app, tenant):
+    def test_at_the_door(self, server, make_app, tenant, monkeypatch):
         """A code that cannot be counted is not sent to Auth0; the page says it is not its fault."""
+        # How long locks from before the outage are waited for, once Redis has lost them.
+        monkeypatch.setattr(state, "LOCK_TTL", 0.2)
         visitor = Visitor(make_app(AUTH0_STATE_URI=server.url))
         visitor.log_in(ANA)
         page = visitor.challenge_page("/transfer")
@@ -398,6 +460,8 @@ class TestOutage:
         assert grants(tenant) == []
         assert visitor.get("/").status == 200
         server.start()
+        visitor.get("/accounts")
+        time.sleep(0.2)
         assert visitor.press(page, "code", code=tenant.current_otp(ANA)).path == "/transfer"
 
 
@@ -497,6 +561,82 @@ class TestAtTheDoor:
         other.log_in(ANA)
         assert [self.guess(other, tenant) for _ in range(3)] == [400, 400, 429]
 
+    @pytest.fixture
+    def locked(self, make_app, tenant):
+        """Ana, after three wrong codes where no more than three in a row are taken."""
+        visitor = Visitor(make_app(AUTH0_MFA_VERIFY_ROW_LIMIT="3 per year"))
+        visitor.log_in(ANA)
+        page = visitor.challenge_page("/transfer")
+        for _ in range(3):
+            page_after = visitor.press(page, "code", code=wrong_code(tenant))
+        assert page_after.status == 400
+        assert page_after.heading == "Too many wrong codes"
+        return visitor
+
+    def test_row_page(self, locked, tenant):
+        """After too many in a row the page says to contact support, not how long to wait."""
+        page = locked.press(locked.challenge_page("/api/balance"), "code", code="123456")
+        assert page.status == 429
+        assert "Contact support" in page.text
+        assert "try again in" not in page.text
+        assert len(grants(tenant)) == 3
+
+    def test_row_json(self, locked, tenant):
+        """A program is told the same, as for every limit: 429 and when the count has gone down."""
+        token = locked.mfa_required("/api/balance")["mfa_token"]
+        body = {"mfa_token": token, "otp": tenant.current_otp(ANA)}
+        answer = locked.json("POST", "/auth/mfa/verify", json=body)
+        assert (answer.status_code, answer.json["error"]) == (429, "rate_limited")
+        assert "Contact support" in answer.json["error_description"]
+        assert answer.headers["Retry-After"] == str(answer.json["retry_after"])
+        assert answer.json["retry_after"] > 300 * 86_400
+
+    def test_row_of_another_kind(self, locked, tenant):
+        """Neither time nor another kind of code helps."""
+        age(locked.client.application.extensions["auth0_mfa"].limits, 7 * 86_400)
+        token = locked.mfa_required("/api/balance")["mfa_token"]
+        body = {"mfa_token": token, "recovery_code": tenant.recovery_code(ANA)}
+        answer = locked.json("POST", "/auth/mfa/verify", json=body)
+        assert answer.status_code == 429
+        assert len(grants(tenant)) == 3
+
+    def test_row_sends_nothing(self, locked, tenant):
+        """A code that would not be accepted is not sent."""
+        page = locked.press(locked.get("/transfer?n=1"), "Text message")
+        assert page.status == 429
+        assert "Contact support" in page.text
+        assert not tenant.messages
+
+    def test_row_ends_with_a_push(self, locked, tenant):
+        """An approved push is a success: codes are taken again after it."""
+        page = locked.press(locked.get("/transfer?n=1"), "Approve on your phone")
+        tenant.approve()
+        assert locked.press(page, "I have approved it").path == "/transfer"
+        assert self.guess(locked, tenant) == 400
+
+    def test_row_ends_with_support(self, locked, tenant):
+        """Who asks support can go on; the page opens with the next right code."""
+        app = locked.client.application
+        with app.app_context():
+            current_auth0.unlock(tenant.user(ANA).sub)
+        assert locked.step_up("/transfer?n=1", tenant.current_otp(ANA)).path == "/transfer"
+
+    def test_row_of_somebody_else(self, locked, tenant):
+        """Unlocking one user unlocks nobody else."""
+        with locked.client.application.app_context():
+            current_auth0.unlock(tenant.user(CLEO).sub)
+        assert self.guess(locked, tenant) == 429
+
+    def test_success_ends_a_row(self, make_app, tenant):
+        """A right code between wrong ones begins the row anew."""
+        visitor = Visitor(make_app(AUTH0_MFA_VERIFY_ROW_LIMIT="3 per year"))
+        visitor.log_in(ANA)
+        assert [self.guess(visitor, tenant) for _ in range(2)] == [400, 400]
+        visitor.step_up("/transfer", tenant.current_otp(ANA))
+        other = Visitor(visitor.client.application)
+        other.log_in(ANA)
+        assert [self.guess(other, tenant) for _ in range(4)] == [400] * 3 + [429]
+
     def test_messages(self, make_app, tenant):
         """Messages are limited for a user, over all checks and however they are asked for."""
         visitor = Visitor(make_app(AUTH0_MFA_SEND_LIMIT="2 per hour"))
@@ -543,3 +683,62 @@ def test_memory_is_given_back():
     while len(limits.limiter.storage.events) > 1 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(limits.limiter.storage.events) <= 1
+
+
+@pytest.mark.parametrize(
+    "buckets",
+    [
+        lambda limits, who: limits.verify_buckets(who, "check", recovery=False)[:1],
+        lambda limits, who: limits.verify_buckets(who, "check", recovery=True)[:1],
+        lambda limits, who: limits.verify_buckets("auth0|ana", who, recovery=False)[1:2],
+        lambda limits, who: limits.send_buckets("auth0|ana", who)[:1],
+        lambda limits, who: limits.send_buckets(who, "check")[1:],
+        lambda limits, who: limits.poll_buckets(who),
+        lambda limits, who: limits.enroll_buckets(who),
+    ],
+    ids=["user", "recovery", "context", "send-context", "send", "poll", "enroll"],
+)
+def test_every_counter_is_somebodys(buckets):
+    """No counter is shared: what one user or check has used up is there for another."""
+    limits = make_limits()
+    fill(limits, buckets(limits, "one"))
+    assert limits.remaining(buckets(limits, "one")) == 0
+    assert limits.remaining(buckets(limits, "another")) > 0
+
+
+def test_last_one_needs_no_wait(limits):
+    """As long as one more fits, there is nothing to wait for."""
+    for _ in range(4):
+        limits.count(user_bucket(limits), "auth0|ana")
+    assert limits.remaining(user_bucket(limits)) == 1
+    assert limits.wait(user_bucket(limits)) == 0
+
+
+def test_clearing_waits_for_the_clean_up(limits):
+    """A counter does not vanish while the storage tidies it up, which would bring that down."""
+    bucket = user_bucket(limits)
+    limits.count(bucket, "auth0|ana")
+    (key,) = limits.limiter.storage.events
+    thread = threading.Thread(target=limits.clear, args=(bucket,))
+    with limits.limiter.storage.locks[key]:
+        thread.start()
+        thread.join(0.2)
+        assert key in limits.limiter.storage.events
+    thread.join(10)
+    assert key not in limits.limiter.storage.events
+
+
+def test_last_one_is_not_refused(limits):
+    """As long as one more fits, there is no refusal to show."""
+    for _ in range(4):
+        limits.count(user_bucket(limits), "auth0|ana")
+    assert limits.refusal(user_bucket(limits)) is None
+    limits.count(user_bucket(limits), "auth0|ana")
+    assert limits.refusal(user_bucket(limits)) is not None
+
+
+def test_recovery_codes_have_a_limit_of_their_own():
+    """Recovery codes are counted by their own limit, and other codes by theirs."""
+    limits = make_limits(mfa_recovery_limit="2 per hour", mfa_verify_limit="4 per hour")
+    assert fill(limits, limits.verify_buckets("auth0|ana", "one", recovery=True)[:1]) == 2
+    assert fill(limits, limits.verify_buckets("auth0|ana", "two", recovery=False)[:1]) == 4

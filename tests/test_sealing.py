@@ -430,3 +430,23 @@ def test_nothing_is_logged(sealer, sealed, caplog):
         sealer.open(SESSION, sealed)
         is_refused(sealer, sealed[:-2] + "AA")
     assert caplog.records == []
+
+
+def test_name_stays():
+    """A release that named things otherwise would forget every lock, limit and used mark."""
+    sealer = sealer_of(NEW)
+    assert sealer.name("limit", "user", "auth0|ana é") == "d34f08f40f9fd70aae52c327753b4ae0d0d0cc39"
+
+
+def test_no_byte_for_spaces(sealer):
+    """The content is written without spaces: in a cookie every byte counts."""
+    plain = zlib_length('{"exp":1800000000,"d":{"a":1,"b":2}}')
+    # Initialisation vector, ciphertext and tag in base64url, and two dots.
+    expected = 16 + (plain * 8 + 5) // 6 + 22 + 2
+    assert len(sealer.seal(SESSION, {"a": 1, "b": 2}, 1_800_000_000)) == expected
+
+
+def zlib_length(text):
+    """Return how many bytes a text takes when it is Huffman-coded only."""
+    coder = zlib.compressobj(1, zlib.DEFLATED, -15, 8, zlib.Z_HUFFMAN_ONLY)
+    return len(coder.compress(text.encode()) + coder.flush())

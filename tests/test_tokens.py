@@ -399,7 +399,9 @@ class TestKeysOverHttp:
     def keys(self, tenant, tenant_server):
         """The keys as the application fetches them."""
         values = {"domain": tenant_server.url, "client_id": "demo-client", "client_secret": "x"}
-        settings = load_settings({"SECRET_KEY": "x"}, values, {})
+        settings = load_settings(
+            {"SECRET_KEY": "a secret key, and long enough for tests"}, values, {}
+        )
         clock = StillClock()
         return SigningKeys(Auth0Client(settings, clock).jwks, clock)
 

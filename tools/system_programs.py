@@ -12,30 +12,28 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple
 
-
-class Need(NamedTuple):
-    """What the tests of one pytest marker need: programs, and the Debian packages with them."""
-
-    programs: tuple[str, ...]
-    packages: tuple[str, ...]
-
-
+#: The programs that the tests of one pytest marker need. Node.js comes with the development tools.
 NEEDS = {
-    "node": Need(("node", "npm"), ("nodejs", "npm")),
-    "redis": Need(("redis-server",), ("redis-server",)),
-    "sdk": Need(("node", "npm"), ("nodejs", "npm")),
-    "browser": Need(
-        ("chromium", "chromedriver", "npm"), ("chromium", "chromium-driver", "nodejs", "npm")
-    ),
+    "node": ("node", "npm"),
+    "redis": ("redis-server",),
+    "sdk": ("node", "npm"),
+    "browser": ("chromium", "chromedriver", "npm"),
+}
+#: The Debian packages that they are in.
+PACKAGES = {
+    "chromedriver": "chromium-driver",
+    "chromium": "chromium",
+    "node": "nodejs",
+    "npm": "npm",
+    "redis-server": "redis-server",
 }
 OLDEST_PYTHON = (3, 10)
 
 
 def missing_programs(marker: str) -> list[str]:
     """Return the programs that tests with ``marker`` need and that are not on the path."""
-    return [program for program in NEEDS[marker].programs if shutil.which(program) is None]
+    return [program for program in NEEDS[marker] if shutil.which(program) is None]
 
 
 def install_packages(packages: Iterable[str]) -> bool:
@@ -78,12 +76,13 @@ def check_python() -> None:
 
 def install_for_tests() -> None:
     """Install what the tests lack; what cannot be installed is only named, tests will skip."""
-    lacking = [marker for marker in NEEDS if missing_programs(marker)]
-    packages = [package for marker in lacking for package in NEEDS[marker].packages]
+    missing = {program for marker in NEEDS for program in missing_programs(marker)}
+    packages = sorted(PACKAGES[program] for program in missing)
     if not packages:
         return
     print(f"Installing {' '.join(packages)} ...", flush=True)
     if not install_packages(packages):
+        lacking = [marker for marker in NEEDS if missing_programs(marker)]
         print(f"Not installed; tests marked {' and '.join(lacking)} will be skipped.", flush=True)
 
 
@@ -92,7 +91,7 @@ def skip_reason(marker: str) -> str | None:
     missing = missing_programs(marker)
     if not missing:
         return None
-    packages = " ".join(NEEDS[marker].packages)
+    packages = " ".join(PACKAGES[program] for program in missing)
     return f"{' and '.join(missing)} not found (apt-get install {packages})"
 
 

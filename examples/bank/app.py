@@ -7,12 +7,18 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app, request
 
 from flask_auth0_mfa import Auth0MFA
 
 from .ledger import Ledger
 from .views import bank, format_money
+
+try:
+    from flask_babel import Babel
+except ImportError:
+    # Then the pages of the second check are in English.
+    Babel = None
 
 # The tenant that `python -m flask_auth0_mfa.emulator` runs on this machine. These values are
 # public and worth nothing; those of a real tenant belong in the environment.
@@ -21,6 +27,10 @@ LOCAL_TENANT = {
     "AUTH0_CLIENT_ID": "demo-client",
     "AUTH0_CLIENT_SECRET": "demo-secret",
 }
+
+
+# The languages that the pages of the second check come in; the bank's own pages are in English.
+LANGUAGES = ("en", "ar", "de", "es", "fr", "ja", "pt")
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
@@ -33,13 +43,23 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config["AUTH0_STATE_URI"] = os.environ.get("AUTH0_STATE_URI") or "memory://"
     if "AUTH0_DOMAIN" not in os.environ:
         app.config.from_mapping(LOCAL_TENANT)
+    app.config["LANGUAGES"] = LANGUAGES
     app.config.from_mapping(config)
 
     # This line adds everything below /auth: login, logout, and the pages of the second check.
     # Their colours are in templates/auth0_mfa/base.html, which goes over the extension's own.
     Auth0MFA(app, mfa_service_name="Harbour Bank")
 
+    # With Flask-Babel they are in the language that the browser asks for.
+    if Babel is not None:
+        Babel(app, locale_selector=preferred_language)
+
     app.extensions["ledger"] = Ledger()
     app.add_template_filter(format_money, "money")
     app.register_blueprint(bank)
     return app
+
+
+def preferred_language() -> str | None:
+    """Return the language that the browser likes best; None stands for BABEL_DEFAULT_LOCALE."""
+    return request.accept_languages.best_match(current_app.config["LANGUAGES"])

@@ -29,7 +29,7 @@ def default_clients() -> tuple[Client, ...]:
     """Return the demo client, whose refresh tokens are good for all four APIs."""
     policies = {api.identifier: api.scopes for api in default_apis()}
     settings = RefreshTokenSettings(policies=policies)
-    secret = "demo-secret"  # noqa: S105 - the published secret of the local tenant
+    secret = "demo-secret"  # noqa: S105 - published  # nosec B105
     return (Client("demo-client", secret, refresh_token=settings),)
 
 
@@ -39,7 +39,7 @@ def default_users() -> tuple[User, ...]:
         person(
             "ana@example.com",
             "Ana Ortega",
-            totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",  # noqa: S106 - published
+            totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",  # noqa: S106 - published  # nosec B106
             phone_number="+15550109167",
             push=True,
             email_factor=True,
@@ -49,7 +49,7 @@ def default_users() -> tuple[User, ...]:
         person(
             "cleo@example.com",
             "Cleo Lindqvist",
-            totp_secret="KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU",  # noqa: S106 - published
+            totp_secret="KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU",  # noqa: S106 - published  # nosec B106
         ),
         person("dan@example.com", "Dan Moreau", push=True),
     )

@@ -17,13 +17,14 @@ from .logins import Login, abandon, choices, enroll, go_on, login_of_request, re
 from .refusals import Refused
 
 mfa_pages = Blueprint("hosted_mfa", __name__)
+_LATE = "That took too long. Choose a way again."
 #: What the pages say where Auth0's API has words for programs.
 _TEXTS = {
     "invalid_grant": "That code is not right. Try again.",
     "authorization_pending": "The request has not been approved yet.",
     "slow_down": "The request has not been approved yet. Wait a few seconds.",
     "access_denied": "The request was rejected. Choose a way again.",
-    "expired_token": "That took too long. Choose a way again.",
+    "expired_token": _LATE,
     "too_many_attempts": "Too many attempts. Wait a while, or choose another way.",
 }
 
@@ -123,4 +124,4 @@ def _qr_code(enrollment: Mapping[str, Any] | None) -> Markup | None:
         return None
     svg = segno.make(enrollment["barcode_uri"]).svg_inline(scale=4, border=4)
     # segno's own markup: what comes from a user is in there as modules of the code only.
-    return Markup(svg)  # noqa: S704
+    return Markup(svg)  # noqa: S704  # nosec B704

@@ -61,7 +61,7 @@ def _new_key() -> RSAKey:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    digest = certificate.fingerprint(hashes.SHA1())  # noqa: S303 - x5t is SHA-1 by RFC 7517, 4.8
+    digest = certificate.fingerprint(hashes.SHA1())  # noqa: S303 - RFC 7517, 4.8  # nosec B303
     thumbprint = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
     der = certificate.public_bytes(serialization.Encoding.DER)
     parameters: KeyParameters = {

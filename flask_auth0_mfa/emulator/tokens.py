@@ -18,6 +18,7 @@ from .users import User
 #: Lifetime in seconds of an access token for no API, good for ``/userinfo`` only.
 OPAQUE_TTL = 86_400
 _OPAQUE = "access_token"
+_BEARER = "Bearer"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def token_response(
     return body | {
         "scope": " ".join(flow.scope),
         "expires_in": flow.api.access_token_ttl if flow.api else OPAQUE_TTL,
-        "token_type": "Bearer",
+        "token_type": _BEARER,
     }
 
 
@@ -64,7 +65,7 @@ def access_token(tenant: Tenant, flow: Flow) -> str:
         "exp": now + flow.api.access_token_ttl,
         "scope": " ".join(flow.scope),
     }
-    if flow.api.token_dialect == "rfc9068_profile":  # noqa: S105 - Auth0's name for RFC 9068
+    if flow.api.token_dialect == "rfc9068_profile":  # noqa: S105 - name of RFC 9068  # nosec B105
         profile = {"client_id": flow.client.client_id, "jti": secrets.token_urlsafe(16)}
         return tenant.keys.sign(claims | profile, typ="at+jwt")
     if flow.family is not None:

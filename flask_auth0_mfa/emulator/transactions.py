@@ -14,7 +14,7 @@ from .sealing import MFA_TOKEN_LENGTH, Handle, Malformed
 from .tenant import Tenant
 from .tokens import Bearer
 
-_MFA_TOKEN = "mfa_token"  # noqa: S105 - a purpose, not a secret
+_MFA_TOKEN = "mfa_token"  # noqa: S105 - a purpose, not a secret  # nosec B105
 
 
 def interrupt(tenant: Tenant, flow: Flow, step: Step) -> MfaTransaction:

@@ -14,6 +14,7 @@ from ..errors import (
     mfa_api_error,
 )
 from ..factors import is_out_of_band
+from ..i18n import marked
 from ..memory import Name
 from ..models import Auth0Session, Authenticator, Challenge, MfaContext
 from .contexts import ContextFlow
@@ -84,7 +85,9 @@ class ChallengeFlow:
                 fits = challenge_type is None or _challenge_type(one) in challenge_type.split()
                 if one.id == authenticator_id and fits:
                     return one
-            raise InvalidRequestError("This method cannot be used here. Choose one from the list.")
+            raise InvalidRequestError(
+                marked("This method cannot be used here. Choose one from the list.")
+            )
         wanted = (challenge_type or "otp oob").split()
         for one in context.usable:
             if _challenge_type(one) in wanted:

@@ -95,7 +95,7 @@ class ContextFlow:
         for context in session.contexts.values():
             lives_on = context.expires_at - REUSE_MARGIN > self.parts.clock()
             is_good = context.attempts < REUSE_ATTEMPTS and not self.is_used(context)
-            if context.answers(request) and lives_on and is_good:
+            if context.answers(request) and lives_on and is_good and self._has_raw_token(context):
                 raise self.required(context)
 
     def required(self, context: MfaContext) -> MfaRequiredError:
@@ -209,6 +209,10 @@ class ContextFlow:
         kept = {"raw_mfa_token": context.raw_mfa_token}
         ttl = context.expires_at - self.parts.now()
         self.parts.memory.put_if_up(("raw", context.hash), kept, ttl)
+
+    def _has_raw_token(self, context: MfaContext) -> bool:
+        """Tell whether the check can go on: what the shared state had alone may be lost."""
+        return not context.is_lean or self.parts.memory.get(("raw", context.hash)) is not None
 
     def _with_raw_token(self, context: MfaContext) -> MfaContext:
         if not context.is_lean:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .. import factors
+from .. import factors, signals
 from ..errors import (
     Auth0ResponseError,
     InvalidRequestError,
@@ -18,6 +18,7 @@ from ..errors import (
     MfaNoAvailableFactorsError,
     mfa_api_error,
 )
+from ..i18n import marked
 from ..models import Auth0Session, MfaContext
 from .contexts import ContextFlow
 from .parts import Parts
@@ -76,7 +77,9 @@ class EnrollmentFlow:
         if not allowed:
             raise MfaNoAvailableFactorsError()
         if method not in allowed:
-            raise InvalidRequestError("This method cannot be added here. Choose one from the list.")
+            raise InvalidRequestError(
+                marked("This method cannot be added here. Choose one from the list.")
+            )
 
     def is_begun(self, context: MfaContext, method: str) -> bool:
         """Tell whether this enrollment is open: choosing it again must not spoil what was scanned.
@@ -113,6 +116,8 @@ class EnrollmentFlow:
             raise self.contexts.failed(session, context, error) from None
         context = replace(context, enrollment=enrollment, address=phone_number or email)
         session.replace_context(context)
+        if factors.is_out_of_band(method):
+            self.parts.send(signals.challenge_sent, session, method=method, context_id=context.id)
         return context
 
     def _has_active(self, context: MfaContext) -> bool:

@@ -20,8 +20,10 @@ from ..errors import (
     StepUpUnavailableError,
     verify_error,
 )
+from ..i18n import marked
 from ..memory import Name
 from ..models import (
+    AccessToken,
     Auth0Session,
     MfaContext,
     TokenResponse,
@@ -65,14 +67,14 @@ class VerificationFlow:
         if challenge is None and context.challenge is not None:
             raise MfaCodeExpiredError()
         if challenge is None:
-            raise InvalidRequestError("No code was sent. Ask for a new one.")
+            raise InvalidRequestError(marked("No code was sent. Ask for a new one."))
         return Proof(oob_code=challenge.oob_code, binding_code=code)
 
     def proof_for_push(self, context: MfaContext) -> Proof:
         """Return the proof that the answer to the open push is."""
         begun = context.enrollment or context.challenge
         if begun is None or not context.waits_for_phone:
-            raise InvalidRequestError("No request was sent to the phone. Send one first.")
+            raise InvalidRequestError(marked("No request was sent to the phone. Send one first."))
         return Proof(oob_code=begun.oob_code)
 
     def verify(self, session: Auth0Session, context: MfaContext, proof: Proof) -> TokenResponse:
@@ -85,19 +87,25 @@ class VerificationFlow:
         self._require_own_oob_code(context, proof)
         method = self._method_of(context, proof)
         if context.methods is not None and not context.allows(method):
-            raise InvalidRequestError("This method is not accepted here. Use another one.")
+            raise InvalidRequestError(marked("This method is not accepted here. Use another one."))
         outcome = self._outcome(context, proof)
         family = self.parts.family
         held = family.held(session.refresh_token) if session.refresh_token else nullcontext()
         with held as newest:
             response = self._twin(outcome)
+            is_first = response is None
             if response is None:
                 session.refresh_token = newest
                 response = self._granted(session, context, proof, method)
                 if newest is not None:
                     family.rotated(newest, response.refresh_token)
                 self._remember(outcome, context, response)
-        return self._verified(session, context, response, method)
+        token = self._keep(session, context, response, method)
+        if is_first:
+            self._tell(session, context, method)
+        if not scope_set(context.scope) <= scope_set(token.scope):
+            raise InsufficientScopeError()
+        return response
 
     def wait_before_asking(self, context: MfaContext) -> int:
         """Return the seconds until Auth0 may be asked about this push again; 0 for now.
@@ -191,9 +199,10 @@ class VerificationFlow:
             session, context.request, answer, chain=context.chain + 1, form=form
         )
 
-    def _verified(
+    def _keep(
         self, session: Auth0Session, context: MfaContext, response: TokenResponse, method: str
-    ) -> TokenResponse:
+    ) -> AccessToken:
+        """Put the tokens and the record into the session, and close the context."""
         now = self.parts.now()
         recovery_code = response.recovery_code
         if context.enrollment is not None:
@@ -205,6 +214,10 @@ class VerificationFlow:
         if context.approval is not None:
             session.verified[approval_key(context)] = Verification(now, method)
         session.sid = new_sid()
+        return token
+
+    def _tell(self, session: Auth0Session, context: MfaContext, method: str) -> None:
+        """Tell listeners of a proof; once, however often the button was pressed."""
         self.parts.send(
             signals.verified,
             session,
@@ -212,9 +225,8 @@ class VerificationFlow:
             audience=context.audience,
             context_id=context.id,
         )
-        if not scope_set(context.scope) <= scope_set(token.scope):
-            raise InsufficientScopeError()
-        return response
+        if context.enrollment is not None:
+            self.parts.send(signals.enrolled, session, method=method, context_id=context.id)
 
     # -- the second press of the button ------------------------------------------------------
 

@@ -81,9 +81,11 @@ Without pytest, :class:`~.tenant.InProcessTenant` can be made by hand.
 
 from __future__ import annotations
 
+#: The secret of the local tenant's client, which is none.
+PUBLISHED = "demo-secret"
 #: ``AUTH0_*`` settings of an application that is made for tests; the name is looked up nowhere.
 CONFIG = {
     "AUTH0_DOMAIN": "tenant.test",
     "AUTH0_CLIENT_ID": "demo-client",
-    "AUTH0_CLIENT_SECRET": "demo-secret",
+    "AUTH0_CLIENT_SECRET": PUBLISHED,
 }

@@ -13,13 +13,13 @@ from ..config import Settings
 from ..emulator import Api, Client, Configuration, RefreshTokenSettings, Tenant, create_app
 from ..emulator.keys import SigningKeys
 from ..emulator.records import Call, Message, Push
+from ..inventory import guarded_apis
 from ..models import scope_set
 from ..pages import BLUEPRINT
 from ..services import EXTENSION, Services
 from . import CONFIG
 from .client import Auth0TestClient
 from .clock import SharedClock
-from .guards import guarded_apis
 from .transport import WsgiAdapter
 
 

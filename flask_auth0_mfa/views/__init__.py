@@ -36,6 +36,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 
 from ..config import Settings
 from ..errors import Auth0MFAError, InvalidRequestError
+from ..i18n import marked
 from ..pages import BLUEPRINT, set_no_store
 from ..responses import error_response, is_program_call
 from . import api, enroll, login, push, recovery, resume, stepup
@@ -104,7 +105,7 @@ def _refuse_other_sites() -> None:
     """
     is_other = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
     if is_other and request.method == "POST":
-        raise InvalidRequestError("This must be sent from a page of this application.")
+        raise InvalidRequestError(marked("This must be sent from a page of this application."))
 
 
 def _leave_csrf_to_us(app: Flask) -> None:

@@ -203,4 +203,4 @@ def _qr_code(uri: str | None) -> Markup | None:
         border=QUIET_ZONE, light="white", omitsize=True, svgclass="mfa-qr-code", lineclass=None
     )
     # Drawn by segno from modules: no text of Auth0's is in it.
-    return Markup(drawn)  # noqa: S704
+    return Markup(drawn)  # noqa: S704  # nosec B704

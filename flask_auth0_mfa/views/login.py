@@ -33,7 +33,7 @@ from ..errors import (
     LoginRequiredError,
     StepUpUnavailableError,
 )
-from ..i18n import gettext
+from ..i18n import gettext, marked
 from ..models import Auth0Session, scope_set
 from ..pages import BLUEPRINT, Action, home_url, own_page
 from ..responses import error_page, see_other, wants_json
@@ -204,8 +204,9 @@ def _exchanged() -> dict[str, Any]:
     try:
         with deadline(TOTAL_TIMEOUT):
             token: dict[str, Any] = found.oauth.authorize_access_token(claims_cls=IdToken, **extra)
-    except (HTTPError, OSError, ValueError, RecursionError) as error:
-        # Authlib raises ValueError for an answer that is no JSON object; requests' are OSErrors.
+    except (HTTPError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        # Authlib takes the types of the answer on trust: an answer that is no JSON object, a
+        # token that is a number. Errors of requests are OSErrors.
         logger.warning("The code exchange with Auth0 failed: %s", type(error).__name__)
         raise Auth0UnavailableError() from None
     return token
@@ -231,12 +232,14 @@ def _login_failed(error: Exception) -> Response:
     if isinstance(error, Auth0MFAError):
         meaning: Auth0MFAError = error
     elif isinstance(error, MismatchingStateError):
-        meaning = InvalidRequestError("This login was not started here, or was finished before.")
+        meaning = InvalidRequestError(
+            marked("This login was not started here, or was finished before.")
+        )
     elif isinstance(error, OAuthError) and error.error == "access_denied":
         meaning = AccessDeniedError()
     else:
         logger.warning("A login failed: %s", type(error).__name__)
-        meaning = InvalidRequestError("The login could not be completed. Start it again.")
+        meaning = InvalidRequestError(marked("The login could not be completed. Start it again."))
     with auth0_session() as session:
         return _answer(meaning, session)
 

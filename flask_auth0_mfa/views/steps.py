@@ -20,7 +20,7 @@ from ..errors import (
 )
 from ..factors import is_out_of_band
 from ..forms import ContextForm, FormBinding, ResendForm, bind
-from ..i18n import gettext
+from ..i18n import gettext, marked
 from ..models import Auth0Session, Authenticator, MfaContext, StepUpTarget
 from ..pages import BLUEPRINT, Action, home_url, own_page
 from ..responses import challenge_url, error_page, restart_action, see_other, wants_json
@@ -67,7 +67,10 @@ def require_ours(form: ContextForm) -> None:
     form.validate()
     if not form.is_ours:
         raise InvalidRequestError(
-            "This form does not belong to your session. Open the page again and send it from there."
+            marked(
+                "This form does not belong to your session. Open the page again and send it from "
+                "there."
+            )
         )
 
 
@@ -134,7 +137,9 @@ def failed_page(
     again = restart_action(session, context.id)
     back = Action(gettext("Go back"), challenge_url(context.id), primary=True)
     other = Action(gettext("Use another method"), choose_url(context) or "", primary=True)
-    if isinstance(error, Auth0UnavailableError):
+    if isinstance(error, RateLimitedError) and error.is_about_support:
+        actions = [Action(gettext("Go back"), home_url(), primary=True)]
+    elif isinstance(error, Auth0UnavailableError):
         actions = [Action(gettext("Try again"), challenge_url(context.id), primary=True)]
     elif isinstance(error, RateLimitedError) and error.is_about_context:
         actions = [again]

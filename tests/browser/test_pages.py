@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from tests.languages import PSEUDO, Foreigner, only, write_pseudo
+
 from .browser import Browser, Request
 from .pages import PAGES
 
@@ -82,11 +84,14 @@ def axe(request: pytest.FixtureRequest) -> str:
 def test_accessible(seen: Seen, axe: str, scheme: str) -> None:
     """axe-core finds nothing that would keep somebody out, in light and in dark colours."""
     seen.browser.prefer(color_scheme=scheme)
-    seen.browser.evaluate(f"{axe}; null")
+    require_accessible(seen.browser, axe)
+
+
+def require_accessible(browser: Browser, axe: str) -> None:
+    """Check the page that is open with axe-core."""
+    browser.evaluate(f"{axe}; null")
     found = json.loads(
-        seen.browser.evaluate(
-            f"axe.run({json.dumps(RULES)}).then((found) => JSON.stringify(found))"
-        )
+        browser.evaluate(f"axe.run({json.dumps(RULES)}).then((found) => JSON.stringify(found))")
     )
     problems = [
         f"{violation['id']}: {node['html']}: {node['failureSummary']}"
@@ -162,3 +167,87 @@ def test_keyboard_follows_the_eye(seen: Seen) -> None:
         raise AssertionError("Tab goes round in circles")
     assert not any(place["covered"] for place in places)
     assert all(below["bottom"] > above["top"] for above, below in pairwise(places))
+
+
+# -- in other languages ------------------------------------------------------------------------
+
+#: Languages and pages with everything that they can break: fields, codes, lists, pictures.
+ABROAD = [
+    ("ar", "choose"),
+    ("ar", "wrong-code"),
+    ("ar", "new-recovery-code"),
+    ("ar", "enroll-app"),
+    (PSEUDO, "wrong-code"),
+]
+#: Runs on the document: parts whose beginning is not left of their end, or was not found.
+TURNED_ROUND = """
+[%s].filter(([selector, first, last]) => {
+  const at = (text) => {
+    const nodes = document.createTreeWalker(document.querySelector(selector), 4);
+    while (nodes.nextNode()) {
+      const start = nodes.currentNode.data.indexOf(text);
+      if (start < 0) continue;
+      const range = document.createRange();
+      range.setStart(nodes.currentNode, start);
+      range.setEnd(nodes.currentNode, start + text.length);
+      return range.getBoundingClientRect().left;
+    }
+  };
+  return !(at(first) < at(last));
+})
+"""
+
+
+@pytest.fixture(scope="module", params=ABROAD, ids="-".join)
+def abroad(
+    request: pytest.FixtureRequest,
+    visit: Callable[..., Any],
+    tenant_server: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Browser]:
+    """One page after the other in Arabic, then with every text marked and so a little longer."""
+    language, name = request.param
+    folder = tmp_path_factory.mktemp("texts")
+    write_pseudo(folder)
+    with visit(**only(language, folder)) as browser:
+        walker = browser if language == PSEUDO else Foreigner(browser, language)
+        PAGES[name](walker, tenant_server.tenant)
+        yield browser
+
+
+def test_accessible_abroad(abroad: Browser, axe: str) -> None:
+    """axe-core finds nothing in another language either."""
+    require_accessible(abroad, axe)
+
+
+def test_fits_a_small_phone_abroad(abroad: Browser) -> None:
+    """Longer texts, and texts from right to left, fit on 320 pixels too."""
+    abroad.resize(320, 640)
+    assert abroad.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert abroad.evaluate("document.querySelector('h1').getBoundingClientRect().left >= 0")
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("text-message", [("main p b", "•••", "9167")]),
+        ("choose", [("li:nth-child(3) small", "•••", "9167")]),
+        ("enroll-number", [("#phone_number-hint", "+44", "7700"), ("main", "7700", "900123")]),
+    ],
+)
+def test_numbers_are_not_turned_round(
+    name: str, parts: list[tuple[str, str, str]], visit: Callable[..., Any], tenant_server: Any
+) -> None:
+    """In Arabic the groups of a number stay in their order, and codes are typed to the right."""
+    with visit(**only("ar")) as browser:
+        PAGES[name](Foreigner(browser, "ar"), tenant_server.tenant)
+        assert browser.evaluate("getComputedStyle(document.body).direction") == "rtl"
+        wanted = ",".join(json.dumps(part) for part in parts)
+        assert browser.evaluate(TURNED_ROUND % wanted) == []
+        fields = "[...document.querySelectorAll('input.mfa-input')]"
+        assert browser.evaluate(
+            f"{fields}.every((one) => getComputedStyle(one).direction == 'ltr')"
+        )
+        arrows = "[...document.querySelectorAll('.mfa-icon-next')]"
+        mirrored = "getComputedStyle(one).transform == 'matrix(-1, 0, 0, 1, 0, 0)'"
+        assert browser.evaluate(f"{arrows}.every((one) => {mirrored})")

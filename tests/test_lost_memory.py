@@ -1,0 +1,59 @@
+"""What a user meets after the shared state has lost everything, as Redis does when it restarts."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from flask_auth0_mfa.services import EXTENSION
+from flask_auth0_mfa.sessions import auth0_session
+from flask_auth0_mfa.state import MemoryState
+
+
+@pytest.fixture
+def app(make_app) -> Flask:
+    """An application that can leave checks' tokens to the shared state, as full cookies do."""
+    app = make_app()
+
+    @app.get("/lean")
+    def lean() -> str:
+        with auth0_session() as mine:
+            for context in list(mine.contexts.values()):
+                mine.replace_context(context.lean())
+        return "Lean"
+
+    return app
+
+
+@pytest.fixture
+def forget(app):
+    """Return a function that empties the shared state."""
+    memory = app.extensions[EXTENSION].logins.memory
+    return lambda: object.__setattr__(memory, "state", MemoryState())
+
+
+def test_page_starts_another_check(ana, forget, tenant):
+    """A check whose token is lost is not offered again: the guarded page begins another one."""
+    ana.challenge_page("/transfer")
+    ana.get("/lean")
+    forget()
+    page = ana.step_up("/transfer", tenant.current_otp("ana@example.com"))
+    assert page.path == "/transfer", page.text
+
+
+def test_program_gets_another_token(ana, forget, tenant):
+    """A program that asks again gets the token of a check that can be done."""
+    lost = ana.mfa_required("/api/balance")["mfa_token"]
+    ana.get("/lean")
+    forget()
+    body = {"mfa_token": lost, "otp": tenant.current_otp("ana@example.com")}
+    assert ana.json("POST", "/auth/mfa/verify", json=body).status_code == 401
+    body["mfa_token"] = ana.mfa_required("/api/balance")["mfa_token"]
+    assert ana.json("POST", "/auth/mfa/verify", json=body).json == {"success": True}
+
+
+def test_check_that_is_known_is_offered_again(ana):
+    """A check whose token the shared state still has goes on."""
+    first = ana.challenge_page("/transfer")
+    ana.get("/lean")
+    assert ana.challenge_page("/transfer").url == first.url
