@@ -72,7 +72,7 @@ format: $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info docs/_build htmlcov .coverage
-	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf mutants .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # pip comes last into a new environment: where it is missing, the creation was interrupted.
 $(BIN)/pip:

@@ -131,7 +131,6 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
 
     def _save(self, app: Flask, session: Auth0CookieSession, response: Response) -> None:
         store = session.auth0
-        response.vary.add("Cookie")
         lifetime = int(app.permanent_session_lifetime.total_seconds())
         changes = store.changes(lifetime, services().logins.in_flight)
         if not changes or self._comes_late(store):

@@ -170,6 +170,16 @@ class TestUntouched:
         assert opened == []
         assert "Vary" not in answer.headers
 
+    def test_vary(self, signed_in):
+        """A request that looks at the user does vary by the cookies."""
+
+        def look():
+            with auth0_session() as mine:
+                assert mine.user
+
+        signed_in.run(look)
+        assert signed_in.answer.headers["Vary"] == "Cookie"
+
     def test_opened_once(self, signed_in, opened):
         """A request that asks several times opens every cookie once."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import ClientDisconnected
 
 from . import limits
 from .api import api
@@ -120,7 +121,10 @@ def _record_call(status: int) -> None:
 
 
 def _grant_type() -> str | None:
-    body = json_object() or {} if request.is_json else request.form
+    try:
+        body = json_object() or {} if request.is_json else request.form
+    except ClientDisconnected:  # gone in the middle of the request
+        return None
     grant_type = body.get("grant_type")
     return grant_type if isinstance(grant_type, str) else None
 
