@@ -11,7 +11,11 @@ WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 MUTATIONS ?= 100000
 SEED ?= 2
 
+# What a fresh clone needs, the system's programs and Python's packages, is installed side by side.
+MAKEFLAGS += --jobs=2
+
 .DEFAULT_GOAL := help
+.PHONY: programs
 .PHONY: help demo test coverage screenshots campaign texts check format clean
 
 help:
@@ -30,12 +34,10 @@ help:
 demo: $(VENV)/.installed-demo
 	@$(BIN)/python -u -m examples.bank.demo
 
-test: $(VENV)/.installed-dev
-	@$(PYTHON) tools/system_programs.py tests
+test: $(VENV)/.installed-dev programs
 	$(BIN)/python -m pytest -p tools.pytest_programs -n $(WORKERS) --dist loadfile
 
-coverage: $(VENV)/.installed-dev
-	@$(PYTHON) tools/system_programs.py tests
+coverage: $(VENV)/.installed-dev programs
 	$(BIN)/python -m pytest -p tools.pytest_programs --cov
 
 check: $(VENV)/.installed-dev
@@ -46,14 +48,14 @@ check: $(VENV)/.installed-dev
 	$(BIN)/bandit -q -r flask_auth0_mfa
 	$(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build
 
-screenshots: $(VENV)/.installed-dev
-	@$(PYTHON) tools/system_programs.py tests
+screenshots: $(VENV)/.installed-dev programs
 	$(BIN)/python -m pytest -q tests/browser/screenshots.py --into screenshots
 
 campaign: $(VENV)/.installed-dev
 	CAMPAIGN=1 TABS_RUNS=1500 COOKIE_MUTATIONS=$(MUTATIONS) COOKIE_SEED=$(SEED) $(BIN)/python -m pytest \
-		tests/test_mutated_cookies.py tests/test_tabs_machine.py tests/test_parallel.py
-	HYPOTHESIS_PROFILE=campaign AUTH0_ANSWERS=10000 RETURN_TARGETS=100000 RETURN_SEED=$(SEED) \
+		tests/test_mutated_cookies.py tests/test_tabs_machine.py tests/test_parallel.py \
+		tests/test_soak.py tests/browser/test_matrix.py
+	CAMPAIGN=1 HYPOTHESIS_PROFILE=campaign AUTH0_ANSWERS=10000 RETURN_TARGETS=100000 RETURN_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/test_attackers.py tests/browser/test_return_targets.py
 
 TEXTS := flask_auth0_mfa/translations
@@ -80,6 +82,10 @@ $(BIN)/pip:
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
 
+# After the virtual environment, which may have to install something as well.
+programs: | $(BIN)/pip
+	@$(PYTHON) tools/system_programs.py tests
+
 $(VENV)/.installed-demo: pyproject.toml | $(BIN)/pip
 	@echo "Installing flask-auth0-mfa into $(VENV) ..."
 	@$(BIN)/pip install -qq --editable '.[emulator]'
@@ -101,8 +107,7 @@ MUTANTS ?=
 
 .PHONY: soak mutants
 
-soak: $(VENV)/.installed-dev
-	@$(PYTHON) tools/system_programs.py tests
+soak: $(VENV)/.installed-dev programs
 	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_USERS=$(SOAK_USERS) SOAK_SEED=$(SOAK_SEED) $(BIN)/python -m tests.soak
 
 mutants: $(VENV)/.installed-mutants

@@ -9,6 +9,7 @@ import json
 import secrets
 import time
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -16,6 +17,7 @@ from cachelib import SimpleCache
 from flask import Flask, flash, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionInterface
 from flask_session import Session
+from redis import Redis
 from werkzeug.http import parse_date
 
 from flask_auth0_mfa.models import (
@@ -24,6 +26,7 @@ from flask_auth0_mfa.models import (
 )
 from flask_auth0_mfa.sessions import SESSION_KEY, auth0_session
 
+from .redis_server import redis_server
 from .scripted import (
     ADMIN,
     SECRET_KEY,
@@ -461,6 +464,21 @@ def with_flask_session(app):
     Session(app)
 
 
+def with_redis(app, url):
+    """Set up Flask-Session over Redis."""
+    app.config.update(
+        SESSION_TYPE="redis", SESSION_REDIS=Redis.from_url(url), SESSION_PERMANENT=False
+    )
+    Session(app)
+
+
+@pytest.fixture(scope="module")
+def redis():
+    """A Redis server for this file."""
+    with redis_server() as server:
+        yield server
+
+
 def with_dictionary(app):
     """Set up the application's own interface."""
     app.session_interface = DictInterface()
@@ -475,10 +493,21 @@ def with_derived(app):
     app.session_interface = Derived()
 
 
-@pytest.fixture(params=[None, with_flask_session, with_dictionary, with_derived])
+@pytest.fixture(
+    params=[
+        None,
+        with_flask_session,
+        pytest.param(with_redis, marks=pytest.mark.redis),
+        with_dictionary,
+        with_derived,
+    ]
+)
 def any_site(request, clock):
     """An application with each kind of session."""
-    return Site(clock, before=request.param)
+    before = request.param
+    if before is with_redis:
+        before = partial(with_redis, url=request.getfixturevalue("redis").url)
+    return Site(clock, before=before)
 
 
 class TestContract:

