@@ -202,7 +202,16 @@ class WrappedStore:
             return Auth0Session()
 
     def store(self, session: Auth0Session) -> None:
-        self._session[SESSION_KEY] = session.to_dict()
+        self._session[SESSION_KEY] = _plain(session.to_dict())
+
+
+def _plain(value: Any) -> Any:
+    """Return the value in the very types that serialisers know: most refuse a kind of ``str``."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 class WrappedSessionInterface(SessionInterface):
