@@ -42,11 +42,13 @@ from .sealing import (
 CHUNK = 3_800
 #: A part in more pieces than this is none of ours.
 MAX_PIECES = 3
-#: Holds and yields, for a login, the sizes of cookies that parallel answers wrote.
-InFlight = Callable[[str], AbstractContextManager[dict[str, int]]]
+#: Holds and yields, for a login, the sizes of cookies that parallel answers wrote, if known.
+InFlight = Callable[[str], AbstractContextManager[dict[str, int] | None]]
 #: Parts that parallel answers write under the same name differ by a few bytes; the last one to
 #: arrive, which nobody knows, may be the longest.
 PARALLEL_MARGIN = 32
+#: What an answer may add while nobody knows what parallel ones do, in bytes.
+UNKNOWN_MARGIN = 600
 #: More parts of one kind than this are not looked at: a browser has no reason to send them.
 MAX_PARTS = 16
 _PIECE = re.compile(r"([1-9])\.([A-Za-z0-9_-]{8})\.(.+)", re.DOTALL)
@@ -234,10 +236,10 @@ class CookieStore:
         is_changed = any(isinstance(one, Cookie) for one in cookies.values())
         if session.login_id is not None and (is_changed or cookies.keys() != self._ours()):
             with in_flight(session.login_id) as others:
-                unseen = sum(self._unseen(name, others[name], cookies) for name in others)
-                room = BUDGET - unseen - (PARALLEL_MARGIN if unseen else 0)
+                room = self._room(others, cookies)
                 cookies = self._fitting(write, session, room, lambda s, _: make_way(s, sent))
-                self._tell(others, cookies)
+                if others is not None:
+                    self._tell(others, cookies)
         written = {name: one for name, one in cookies.items() if isinstance(one, Cookie)}
         # Also what came in but was not genuine is deleted.
         return {**dict.fromkeys(self._ours() - cookies.keys()), **written}
@@ -255,6 +257,15 @@ class CookieStore:
             size = sum(_size(name, cookie) for name, cookie in cookies.items())
             if size <= room or not give_up(session, size):
                 return cookies
+
+    def _room(self, others: dict[str, int] | None, cookies: Mapping[str, Cookie | str]) -> int:
+        """Return how many bytes this answer may fill, beside those of parallel ones."""
+        if others is None:
+            # A check could not be finished now anyway; its target is enough to start it again.
+            sent = sum(_size(name, self._cookies[name]) for name in self._ours())
+            return min(BUDGET, sent + UNKNOWN_MARGIN)
+        unseen = sum(self._unseen(name, others[name], cookies) for name in others)
+        return BUDGET - unseen - (PARALLEL_MARGIN if unseen else 0)
 
     def _unseen(self, name: str, size: int, cookies: Mapping[str, Cookie | str]) -> int:
         """Return how many bytes a cookie of a parallel answer may add to ours.

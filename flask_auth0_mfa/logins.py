@@ -58,12 +58,12 @@ class Logins:
         return session
 
     @contextmanager
-    def in_flight(self, login_id: str) -> Iterator[dict[str, int]]:
+    def in_flight(self, login_id: str) -> Iterator[dict[str, int] | None]:
         """Hold the sizes of the cookies that this login got in the last ten seconds.
 
         Parallel requests do not see one another's cookies, which meet in the browser all the
-        same. Yields names and bytes; what the block changes is remembered. While the shared state
-        is down, nothing is known and nothing is remembered.
+        same. Yields names and bytes; what the block changes is remembered. Yields ``None`` while
+        the shared state cannot tell.
         """
         name = ("cookies", login_id)
         with ExitStack() as lock:
@@ -71,7 +71,7 @@ class Logins:
                 lock.enter_context(self.memory.locked(name))
                 known = self.memory.get(name) or {}
             except Auth0UnavailableError:
-                yield {}
+                yield None
                 return
             now = self.memory.clock()
             recent = {key: one for key, one in known.items() if 0 <= now - one["at"] < IN_FLIGHT}

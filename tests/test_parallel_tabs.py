@@ -7,6 +7,8 @@ from flask import Flask
 
 from flask_auth0_mfa import requires_stepup
 from flask_auth0_mfa.budget import BUDGET
+from flask_auth0_mfa.errors import Auth0UnavailableError
+from flask_auth0_mfa.memory import Memory
 
 from .conftest import ACCOUNTS, ADMIN, OPEN, PAYMENTS
 from .visitor import Page, Visitor
@@ -102,6 +104,32 @@ def test_one_after_the_other(ana, tenant, clock):
         page = ana.get(f"/fresh/{number}")
         assert "Start again" not in page.text
         assert finished(ana, page, tenant).path == f"/fresh/{number}"
+
+
+def test_nothing_known(ana, tenant, monkeypatch):
+    """While the shared state cannot tell what parallel tabs got, each one adds a little only."""
+    hold = Memory.locked
+
+    def locked(memory, name):
+        if name[0] == "cookies":
+            raise Auth0UnavailableError
+        return hold(memory, name)
+
+    monkeypatch.setattr(Memory, "locked", locked)
+    in_parallel(ana, PAGES)
+    assert size(ana) <= BUDGET
+    monkeypatch.undo()
+    assert finished(ana, ana.get(PAGES[0]), tenant).path == PAGES[0]
+
+
+def test_passed_elsewhere(ana, tenant, clock):
+    """A check that another one made superfluous is no dead end when that proof has got too old."""
+    page = ana.get("/fresh/1")
+    finished(ana, ana.get("/fresh/2"), tenant)
+    clock.advance(5)
+    page = ana.get("/fresh/1")
+    assert "already verified" not in page.text
+    assert finished(ana, page, tenant).path == "/fresh/1"
 
 
 def test_tokens(ana, tenant):

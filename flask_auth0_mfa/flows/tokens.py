@@ -56,7 +56,7 @@ class TokenFlow:
         if stored is not None and not refresh:
             return stored
         if not refresh:
-            self.contexts.offer_open_one(session, request)
+            self._offer_open_one(session, request)
         return self._refreshed(session, request, force=refresh)
 
     def is_open(self, session: Auth0Session, request: StepUpRequest) -> bool:
@@ -80,7 +80,7 @@ class TokenFlow:
         stored = session.token_for(request.audience, request.scope, self.parts.clock())
         if stored is not None and is_verified:
             return stored
-        self.contexts.offer_open_one(session, request)
+        self._offer_open_one(session, request)
         try:
             token = self._refreshed(session, request, force=not is_verified)
         except StepUpUnavailableError:
@@ -91,13 +91,25 @@ class TokenFlow:
             raise self.contexts.universal_login(session, request)
         return token
 
+    def _offer_open_one(self, session: Auth0Session, request: StepUpRequest) -> None:
+        """Raise for a check that waits for this very request already.
+
+        Not for one whose page would say that it was passed: another check has been since it was
+        opened, and what that one proved is too old for this view by now.
+        """
+        for context in [one for one in session.contexts.values() if one.answers(request)]:
+            target = session.targets.get(context.id)
+            if target is not None and self.is_met(session, target):
+                session.close_context(context)
+        self.contexts.offer_open_one(session, request)
+
     def _require_approval(self, session: Auth0Session, request: StepUpRequest) -> AccessToken:
         """Return the token for a text that the user has approved; it opens the view this once."""
         if self.approvals.is_given(session, request):
             token = self.access_token(session, request)
             if self.approvals.use(session, request):
                 return token
-        self.contexts.offer_open_one(session, request)
+        self._offer_open_one(session, request)
         self._refreshed(session, request, force=True)
         # The tenant asked for no second factor, so there was no page that shows the text.
         raise StepUpUnavailableError()
