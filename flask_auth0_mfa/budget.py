@@ -16,6 +16,10 @@ logger = logging.getLogger("flask_auth0_mfa")
 
 #: All our cookies together, names and values, in bytes: servers refuse a Cookie header over 8 190.
 BUDGET = 7_000
+#: What the usual session takes at most; as much is ours however many cookies the application has.
+USUAL = 4_096
+#: What the Cookie header may have in all, with a reserve for what answers add to it.
+HEADER = 8_000
 #: Contexts that the budget keeps open longest.
 KEPT_CONTEXTS = 2
 
@@ -32,13 +36,14 @@ class SessionTooLargeError(RuntimeError):
 
 
 def evict(session: Auth0Session, size: int) -> bool:
-    """Make the session smaller by the one thing that will be missed least.
+    """Make the session smaller by the one thing that will be missed least, and tell whether it is.
 
-    Raises :class:`SessionTooLargeError` when there is nothing left to give.
+    Raises :class:`SessionTooLargeError` when nothing is left to give and the budget is passed.
     """
-    for give_up in _EVICTION_ORDER:
-        if give_up(session):
-            return True
+    if any(give_up(session) for give_up in _EVICTION_ORDER):
+        return True
+    if size <= BUDGET:
+        return False
     logger.error("A session of %d bytes does not fit into cookies", size)
     raise SessionTooLargeError(size)
 
@@ -133,16 +138,25 @@ def _drop_first_to_end(session: Auth0Session, audiences: Iterable[str]) -> bool:
 
 
 def make_way(session: Auth0Session, sent: Auth0Session) -> bool:
-    """Take back one thing, where answers to parallel requests have used up the room.
+    """Give up one thing, where answers to parallel requests have used up the room.
 
-    First of a check that began here: Auth0's token, which the shared state has as well, then the
+    First what is new, then what will be missed least. Tells whether there was anything.
+    """
+    return take_back(session, sent) or any(give_up(session) for give_up in _EVICTION_ORDER)
+
+
+def take_back(session: Auth0Session, sent: Auth0Session) -> bool:
+    """Take back one thing that this answer would add, and tell whether there was any.
+
+    First Auth0's token of a check that came without it, which the shared state has; then the
     check, whose target stays while it can, so that it starts again at the press of a button. Then
-    access tokens, which another refresh brings back; what was here already goes first. Tells
-    whether there was anything.
+    access tokens, which another refresh brings back; what was here already goes first.
     """
     contexts = session.contexts.keys() - sent.contexts.keys()
     targets = session.targets.keys() - sent.targets.keys()
-    if _make_lean(session, [session.contexts[key] for key in contexts]):
+    were_lean = {key for key, context in sent.contexts.items() if context.is_lean}
+    grown = contexts | (session.contexts.keys() & were_lean)
+    if _make_lean(session, [session.contexts[key] for key in grown]):
         return True
     if contexts:
         session.close_context(session.contexts[contexts.pop()])
@@ -155,5 +169,5 @@ def make_way(session: Auth0Session, sent: Auth0Session) -> bool:
         )
         del session.access_tokens[str(oldest.audience)]
     else:
-        return any(give_up(session) for give_up in _EVICTION_ORDER)
+        return False
     return True

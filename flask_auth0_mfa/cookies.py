@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from .budget import BUDGET, evict, make_way
+from .budget import BUDGET, HEADER, USUAL, evict, make_way, take_back
 from .models import Auth0Session, MalformedSessionError, context_id, token_hash
 from .sealing import (
     AUDIENCE,
@@ -47,7 +47,8 @@ InFlight = Callable[[str], AbstractContextManager[dict[str, int] | None]]
 #: Parts that parallel answers write under the same name differ by a few bytes; the last one to
 #: arrive, which nobody knows, may be the longest.
 PARALLEL_MARGIN = 32
-#: What an answer may add while nobody knows what parallel ones do, in bytes.
+#: What an answer may add while nobody knows what parallel ones add, in bytes: enough for the target
+#: of a check, which can be started again from it.
 UNKNOWN_MARGIN = 600
 #: More parts of one kind than this are not looked at: a browser has no reason to send them.
 MAX_PARTS = 16
@@ -226,46 +227,84 @@ class CookieStore:
         sent = self.as_sent()
         session = self.load()
         session.prune(self._clock())
-        if session == sent and self._genuine == self._ours():
+        limit = self._limit()
+        if session == sent and self._genuine == self._ours() and self._sent_size() <= limit:
             return {}
         write = _Write(
             before={self._name(p.purpose, p.identifier): p for p in _parts(sent.to_dict())},
             session_ends_at=int(session.created_at) + lifetime,
         )
-        cookies = self._fitting(write, session, BUDGET, evict)
+        cookies = self._fitting(write, session, lambda some: _total(some) <= limit, evict)
         is_changed = any(isinstance(one, Cookie) for one in cookies.values())
-        if session.login_id is not None and (is_changed or cookies.keys() != self._ours()):
-            with in_flight(session.login_id) as others:
-                room = self._room(others, cookies)
-                cookies = self._fitting(write, session, room, lambda s, _: make_way(s, sent))
-                if others is not None:
-                    self._tell(others, cookies)
+        # Nobody else has the cookies of a login that begins with this answer.
+        goes_on = session.login_id is not None and session.login_id == sent.login_id
+        if goes_on and (is_changed or cookies.keys() != self._ours()):
+            cookies = self._beside_parallel(write, session, limit, in_flight)
         written = {name: one for name, one in cookies.items() if isinstance(one, Cookie)}
         # Also what came in but was not genuine is deleted.
         return {**dict.fromkeys(self._ours() - cookies.keys()), **written}
+
+    def _beside_parallel(
+        self, write: _Write, session: Auth0Session, limit: int, in_flight: InFlight
+    ) -> dict[str, Cookie | str]:
+        """Return the cookies that fit beside those of parallel answers, and tell the next ones."""
+        sent = self.as_sent()
+        with in_flight(str(session.login_id)) as others:
+            if others is None:
+                return self._fitting(
+                    write, session, self._adds_little, lambda some, _: take_back(some, sent)
+                )
+
+            def fits(cookies: Mapping[str, Cookie | str]) -> bool:
+                return _total(cookies) <= self._room(limit, others, cookies)
+
+            cookies = self._fitting(write, session, fits, lambda some, _: make_way(some, sent))
+            self._tell(others, cookies)
+        return cookies
 
     def _fitting(
         self,
         write: _Write,
         session: Auth0Session,
-        room: int,
+        fits: Callable[[Mapping[str, Cookie | str]], bool],
         give_up: Callable[[Auth0Session, int], bool],
     ) -> dict[str, Cookie | str]:
-        """Return the cookies of the session, made smaller by ``give_up`` while that is needed."""
+        """Return the cookies of the session, made smaller by ``give_up`` until that fits."""
         while True:
             cookies = self._cookies_for(write, _parts(session.to_dict()))
-            size = sum(_size(name, cookie) for name, cookie in cookies.items())
-            if size <= room or not give_up(session, size):
+            if fits(cookies) or not give_up(session, _total(cookies)):
                 return cookies
 
-    def _room(self, others: dict[str, int] | None, cookies: Mapping[str, Cookie | str]) -> int:
+    def _limit(self) -> int:
+        """Return how many bytes all our cookies may take beside those of the application."""
+        ours = self._ours()
+        foreign = (_size(name, value) + 3 for name, value in self._cookies.items())
+        others = sum(foreign) - sum(_size(name, self._cookies[name]) + 3 for name in ours)
+        return min(BUDGET, max(USUAL, HEADER - others))
+
+    def _sent_size(self) -> int:
+        return sum(_size(name, self._cookies[name]) for name in self._ours())
+
+    def _adds_little(self, cookies: Mapping[str, Cookie | str]) -> bool:
+        """Tell whether this answer adds no more than can do no harm, whatever others add.
+
+        What it deletes gives no room: parallel ones may delete the same.
+        """
+        added = sum(
+            max(0, _size(name, cookie) - self._present_size(name))
+            for name, cookie in cookies.items()
+        )
+        return added <= max(0, min(UNKNOWN_MARGIN, USUAL - self._sent_size()))
+
+    def _present_size(self, name: str) -> int:
+        return _size(name, self._cookies[name]) if name in self._cookies else 0
+
+    def _room(
+        self, limit: int, others: Mapping[str, int], cookies: Mapping[str, Cookie | str]
+    ) -> int:
         """Return how many bytes this answer may fill, beside those of parallel ones."""
-        if others is None:
-            # A check could not be finished now anyway; its target is enough to start it again.
-            sent = sum(_size(name, self._cookies[name]) for name in self._ours())
-            return min(BUDGET, sent + UNKNOWN_MARGIN)
         unseen = sum(self._unseen(name, others[name], cookies) for name in others)
-        return BUDGET - unseen - (PARALLEL_MARGIN if unseen else 0)
+        return limit - unseen - (PARALLEL_MARGIN if unseen else 0)
 
     def _unseen(self, name: str, size: int, cookies: Mapping[str, Cookie | str]) -> int:
         """Return how many bytes a cookie of a parallel answer may add to ours.
@@ -328,6 +367,10 @@ def _mark(sealed: str) -> str:
 
 def _size(name: str, cookie: Cookie | str) -> int:
     return len(name) + len(cookie.value if isinstance(cookie, Cookie) else cookie)
+
+
+def _total(cookies: Mapping[str, Cookie | str]) -> int:
+    return sum(_size(name, cookie) for name, cookie in cookies.items())
 
 
 def _shared(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,8 +24,9 @@ from .secret import Secret
 
 logger = logging.getLogger("flask_auth0_mfa")
 
-#: How long an answer is on its way, until requests carry its cookies, in seconds.
-IN_FLIGHT = 10
+#: How long a request lasts at most, from the cookies that it carries to those of its answer, in
+#: seconds: waits for locks and calls to Auth0 included.
+IN_FLIGHT = 60
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Logins:
 
     @contextmanager
     def in_flight(self, login_id: str) -> Iterator[dict[str, int] | None]:
-        """Hold the sizes of the cookies that this login got in the last ten seconds.
+        """Hold the sizes of the cookies that this login got in the last minute.
 
         Parallel requests do not see one another's cookies, which meet in the browser all the
         same. Yields names and bytes; what the block changes is remembered. Yields ``None`` while

@@ -8,12 +8,13 @@ share it.
 from __future__ import annotations
 
 import math
+import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cachelib import SimpleCache
 
@@ -50,7 +51,7 @@ def open_state(uri: str | None) -> SharedState:
     """Return the state for ``AUTH0_STATE_URI``."""
     if uri is None or uri.startswith("memory://"):
         return MemoryState()
-    return RedisState(_redis(uri))
+    return RedisState(uri)
 
 
 class MemoryState:
@@ -127,8 +128,10 @@ class RedisState:
     KEY_PREFIX = "auth0_mfa:"
     BIRTHMARK = "birthmark"
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, uri: str) -> None:
+        self._redis = _redis(uri, self._on_connect)
+        #: Which run of which server the connections lead to.
+        self._run: object = None
         #: What Redis holds for as long as it remembers anything.
         self._birthmark: bytes | str | None = None
         self._forgot_at = -math.inf
@@ -170,8 +173,26 @@ class RedisState:
         finally:
             self._give_back(lock)
 
+    def _on_connect(self, connection: Any) -> None:
+        """Notice that Redis has started anew, or that another one took its place.
+
+        It may have come back with what it saved a second before it died, locks left out.
+        """
+        from redis.exceptions import ResponseError
+
+        connection.on_connect()
+        connection.send_command("INFO", "server")
+        try:
+            run = _run_id(connection.read_response())
+        except ResponseError:
+            # The access list of a hosted Redis may not allow it: then only an empty one shows.
+            return
+        if self._run not in (None, run):
+            self._forgot_at = time.monotonic()
+        self._run = run
+
     def _require_memory(self) -> None:
-        """Refuse a lock that Redis may have given to somebody else before it lost everything.
+        """Refuse a lock that Redis may have given to somebody else before it lost its memory.
 
         Whoever held it then may still be at work; two refreshes with one token would make Auth0
         revoke the family.
@@ -202,7 +223,13 @@ def _outage() -> Iterator[None]:
         raise Auth0UnavailableError() from None
 
 
-def _redis(uri: str) -> Redis:
+def _run_id(information: object) -> bytes | None:
+    """Return the ``run_id`` of an answer to ``INFO server``, which changes with each start."""
+    found = re.search(rb"run_id:(\w+)", information) if isinstance(information, bytes) else None
+    return found[1] if found else None
+
+
+def _redis(uri: str, on_connect: Callable[[Any], None]) -> Redis:
     try:
         from redis import Redis
     except ImportError:
@@ -212,4 +239,6 @@ def _redis(uri: str) -> Redis:
                 'pip install "flask-auth0-mfa[redis]".'
             ]
         ) from None
-    return Redis.from_url(uri, socket_connect_timeout=2, socket_timeout=5)
+    return Redis.from_url(
+        uri, socket_connect_timeout=2, socket_timeout=5, redis_connect_func=on_connect
+    )

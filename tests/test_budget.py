@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from flask_auth0_mfa.budget import BUDGET, SessionTooLargeError, evict, make_way
+from flask_auth0_mfa.budget import BUDGET, SessionTooLargeError, evict, make_way, take_back
 from flask_auth0_mfa.models import (
     AccessToken,
     Auth0Session,
@@ -198,3 +198,27 @@ class TestMakeWay:
         """Where there is nothing to give it says so, and raises nothing."""
         session = session_with(context("a", 30).lean(), tokens=(A,), verified=(A,))
         assert make_way(session, session.copy()) is False
+
+
+class TestTakeBack:
+    """What this request would add goes, and nothing else."""
+
+    def test_raw_token_that_was_elsewhere(self):
+        """A check that came without its raw token leaves without it."""
+        session = session_with(context("a", 30), context("b", 10))
+        sent = session.copy()
+        sent.replace_context(context("a", 30).lean())
+        assert take_back(session, sent) is True
+        assert names(session) == ["", "b"]
+
+    def test_nothing_new(self):
+        """What was here stays, however much it is."""
+        session = session_with(context("a", 30), context("b", 10), tokens=(A, B))
+        assert take_back(session, session.copy()) is False
+        assert names(session) == ["a", "b"]
+
+
+def test_small_enough_and_nothing_left():
+    """A session within the budget is no error where the application's cookies leave less."""
+    session = session_with(context("a", 30).lean(), tokens=(A,), verified=(A,))
+    assert evict(session, BUDGET) is False

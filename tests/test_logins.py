@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from flask_auth0_mfa import current_auth0
+from flask_auth0_mfa.logins import IN_FLIGHT
 
 from .conftest import ACCOUNTS
 from .visitor import Visitor
@@ -66,7 +67,7 @@ class TestNextLogin:
     def test_cleaned_up_later(self, ana, other_tab, clock):
         """Later they are removed: nobody can be logging in at the same moment."""
         ana.get("/auth/logout")
-        clock.advance(11)
+        clock.advance(IN_FLIGHT + 1)
         assert our_cookies(other_tab.json("GET", "/accounts")) != []
         assert our_cookies(other_tab.json("GET", "/accounts")) == []
 

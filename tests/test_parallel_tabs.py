@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from flask import Flask
 
@@ -13,6 +16,7 @@ from flask_auth0_mfa.memory import Memory
 from .conftest import ACCOUNTS, ADMIN, OPEN, PAYMENTS
 from .visitor import Page, Visitor
 
+HTML = {"Accept": "text/html"}
 PAGES = [f"/payment/{number}" for number in range(8)]
 
 
@@ -36,7 +40,7 @@ def app(make_app) -> Flask:
 
 def in_parallel(browser: Visitor, urls: list[str]) -> list:
     """Ask for the addresses from the same cookies, and let the browser have every answer."""
-    answers = [browser.tab().client.get(url, headers={"Accept": "text/html"}) for url in urls]
+    answers = [browser.tab().client.get(url, headers=HTML) for url in urls]
     for answer in answers:
         browser.receive(answer)
     return answers
@@ -106,8 +110,9 @@ def test_one_after_the_other(ana, tenant, clock):
         assert finished(ana, page, tenant).path == f"/fresh/{number}"
 
 
-def test_nothing_known(ana, tenant, monkeypatch):
-    """While the shared state cannot tell what parallel tabs got, each one adds a little only."""
+@contextmanager
+def nothing_known() -> Iterator[None]:
+    """Keep the shared state from telling what parallel tabs got; it works for all else."""
     hold = Memory.locked
 
     def locked(memory, name):
@@ -115,10 +120,52 @@ def test_nothing_known(ana, tenant, monkeypatch):
             raise Auth0UnavailableError
         return hold(memory, name)
 
-    monkeypatch.setattr(Memory, "locked", locked)
-    in_parallel(ana, PAGES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Memory, "locked", locked)
+        yield
+
+
+def test_nothing_known(ana, tenant):
+    """While the shared state cannot tell what parallel tabs got, each one adds a little only."""
+    with nothing_known():
+        in_parallel(ana, PAGES)
     assert size(ana) <= BUDGET
-    monkeypatch.undo()
+    assert finished(ana, ana.get(PAGES[0]), tenant).path == PAGES[0]
+
+
+def fill_up(ana: Visitor) -> None:
+    """Begin checks until there is no room for one more without giving one up."""
+    for address in (f"/token?audience={ACCOUNTS}", *PAGES[:4]):
+        ana.get(address)
+    assert size(ana) > BUDGET - 1_000
+
+
+def test_nothing_known_and_full(ana):
+    """Nor does what an answer deletes give room then: parallel ones may delete the same."""
+    fill_up(ana)
+    with nothing_known():
+        in_parallel(ana, PAGES[4:6])
+    assert size(ana) <= BUDGET
+
+
+def test_answer_that_takes_long(ana, clock):
+    """An answer of half a minute later knows what others brought since its request came."""
+    slow = ana.tab()
+    in_parallel(ana, PAGES[:2])
+    clock.advance(30)
+    ana.receive(slow.client.get(PAGES[2], headers=HTML))
+    assert size(ana) <= BUDGET
+
+
+@pytest.mark.parametrize("count", [4, 6])
+def test_cookies_of_the_application(app, ana, tenant, count):
+    """What the application has in cookies of its own is room that ours leave to it."""
+    for number in range(count):
+        ana.client.set_cookie(f"theirs{number}", "x" * 900)
+    for page in PAGES[:4]:
+        ana.get(page)
+    whole = "; ".join(f"{name}={value}" for name, value in ana.cookies().items())
+    assert len(whole) <= max(8_000, 4_096 + 1_000 * count)
     assert finished(ana, ana.get(PAGES[0]), tenant).path == PAGES[0]
 
 

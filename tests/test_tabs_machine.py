@@ -257,7 +257,7 @@ class Tabs(RuleBasedStateMachine):
             self.take(answer)
 
     def wait(self, seconds: int) -> None:
-        """Let time pass; no answer is on its way for as long as ten seconds."""
+        """Let time pass; no answer is on its way for as long as a minute."""
         self.auth0.advance(seconds)
         now = self.auth0.tenant.clock.now()
         if self.under_way and now - self.under_way[0].left_at > IN_FLIGHT - 2:
