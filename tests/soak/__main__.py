@@ -18,7 +18,7 @@ from tests.redis_server import redis_server
 from .browser import AnswerLost
 from .customer import Abandoned, Customer
 from .mischief import Mischief
-from .record import Record
+from .record import SLOW, Record
 from .servers import MAX_AGE, Servers, running
 
 #: What the oldest worker may hold more at the end than after a fifth of the time, in MiB.
@@ -114,13 +114,15 @@ def _check_memory(record: Record, before: float, after: float) -> None:
 
 
 def _check_families(servers: Servers, record: Record, customers: list[Customer]) -> None:
-    """See why families were revoked: a token whose successor was lost is nobody's mistake."""
-    excused = {one.email for one in customers if one.browser.ever_lost_answer}
+    """See why families were revoked: nobody's mistake is a token whose successor all have lost."""
+    lost_at = {one.email: one.browser.lost_at for one in customers}
     for reuse in requests.get(f"{servers.tenant}/_soak/reused", timeout=20).json():
-        if reuse["email"] in excused or record.was_redis_killed_near(reuse["at"]):
+        replaced_at, used_at = reuse["replaced_at"], reuse["at"]
+        browser_lost = any(0 <= at - replaced_at < SLOW for at in lost_at[reuse["email"]])
+        if browser_lost and record.could_be_forgotten(replaced_at, used_at):
             record.count("families revoked because a successor was lost")
         else:
-            record.violation("token family revoked", str(reuse))
+            record.violation("token family revoked", f"{reuse}, lost {lost_at[reuse['email']]}")
 
 
 def _check_log(record: Record, errors: Path) -> None:

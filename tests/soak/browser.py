@@ -73,9 +73,8 @@ class Browser:
         self._session.trust_env = False
         #: Whether a page to log in is no surprise.
         self.expects_login = True
-        #: Whether an answer was lost since the login, and with it perhaps a refresh token.
-        self.has_lost_answer = False
-        self.ever_lost_answer = False
+        #: When answers were lost, and with each perhaps a refresh token, on the wall's clock.
+        self.lost_at: list[float] = []
 
     def get(self, path: str) -> Page:
         """Open an address, and follow redirects."""
@@ -113,8 +112,10 @@ class Browser:
         raise AnswerLost
 
     def _surprised_by_login(self) -> None:
-        if self.has_lost_answer or self._record.redis_is_forgetful():
-            self._record.count("signed out because an answer or Redis was lost")
+        reused = requests.get(f"{self._servers.tenant}/_soak/reused", timeout=20).json()
+        if self._who in {str(reuse["email"]).partition("@")[0] for reuse in reused}:
+            # Whether that had to be is looked at in the end.
+            self._record.count("signed out because the token family was revoked")
         else:
             self._record.violation("signed out without a reason", self._who)
         self.expects_login = True
@@ -138,7 +139,7 @@ class Browser:
         return answer
 
     def _lost(self, what: str) -> None:
-        self.has_lost_answer = self.ever_lost_answer = True
+        self.lost_at.append(time.time())
         if self._record.was_worker_killed(SHADOW):
             self._record.count("answers lost with a worker")
         else:

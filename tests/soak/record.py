@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 #: Examples that are printed of each kind of violation.
 EXAMPLES = 3
-#: Seconds for which requests that began before Redis died may still arrive.
-FORGETFUL = 20
+#: Seconds that an answer may take from a refresh of its tokens on.
+SLOW = 30
 
 
 @dataclass
@@ -20,10 +20,8 @@ class Record:
     events: Counter[str] = field(default_factory=Counter)
     violations: dict[str, list[str]] = field(default_factory=dict)
     durations: list[float] = field(default_factory=list)
-    #: Moments on the monotonic clock.
-    worker_killed_at: float = -1e9
-    redis_killed_at: float = -1e9
-    #: The same on the wall's clock, which is the tenant's too.
+    #: Moments on the wall's clock, which is the tenant's too.
+    worker_killed: list[float] = field(default_factory=list)
     redis_killed: list[float] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _began_at: float = field(default_factory=time.monotonic)
@@ -35,15 +33,16 @@ class Record:
 
     def was_worker_killed(self, within: float) -> bool:
         """Tell whether that happened in the last seconds."""
-        return time.monotonic() - self.worker_killed_at < within
+        return any(time.time() - killed < within for killed in self.worker_killed)
 
-    def redis_is_forgetful(self) -> bool:
-        """Tell whether a token that was rotated before Redis died may still be on its way."""
-        return time.monotonic() - self.redis_killed_at < FORGETFUL
+    def could_be_forgotten(self, replaced_at: float, used_at: float) -> bool:
+        """Tell whether the bank may not know the successor of a token that was replaced then.
 
-    def was_redis_killed_near(self, at: float) -> bool:
-        """Tell whether Redis died shortly before a moment of the tenant's clock."""
-        return any(0 <= at - killed < FORGETFUL for killed in self.redis_killed)
+        The worker that got it died before it could tell, or Redis did after it was told.
+        """
+        told = any(replaced_at <= killed <= replaced_at + SLOW for killed in self.worker_killed)
+        kept = any(replaced_at - SLOW <= killed <= used_at for killed in self.redis_killed)
+        return told or kept
 
     def count(self, event: str) -> None:
         """Count something that is allowed to happen."""

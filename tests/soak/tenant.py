@@ -28,6 +28,16 @@ class WatchedFamilies(Families):
         super().__init__(of.clock, of.sealer)
         self._clock: Clock = of.clock
         self.reused: list[dict[str, Any]] = []
+        #: When each token that is not the newest was replaced.
+        self._replaced_at: dict[tuple[str, int], float] = {}
+
+    def rotate(self, family: Family, refresh_token: str | None = None) -> str | None:
+        """Rotate as Auth0 does, and note when."""
+        before = family.counter
+        token = super().rotate(family, refresh_token)
+        if family.counter != before:
+            self._replaced_at[(family.id, before)] = self._clock.now()
+        return token
 
     def find(self, refresh_token: str, client: Client) -> Family:
         """Find as Auth0 does, and note a family that ends here."""
@@ -43,7 +53,7 @@ class WatchedFamilies(Families):
                         "used": counter,
                         "newest": family.counter,
                         "at": self._clock.now(),
-                        "rotated_at": family.rotated_at,
+                        "replaced_at": self._replaced_at[(family.id, counter)],
                     }
                 )
 
