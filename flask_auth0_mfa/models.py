@@ -422,7 +422,7 @@ class Auth0Session:
         target = self.targets.get(context.id)
         if target is not None:
             self.targets[context.id] = replace(
-                target, verified=verified, recovery_code=recovery_code
+                target, verified=verified, recovery_code=recovery_code or target.recovery_code
             )
 
     def prune(self, now: float) -> None:

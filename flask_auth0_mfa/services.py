@@ -15,9 +15,11 @@ from .errors import (
     Auth0MFAError,
     Auth0ResponseError,
     Auth0UnavailableError,
+    MfaEnrollmentError,
     MfaRequiredError,
     MfaVerifyError,
     MfaVerifyPendingError,
+    RateLimitedError,
 )
 from .flows import (
     ChallengeFlow,
@@ -118,9 +120,14 @@ class Services:
             return context
         user_id = str((session.user or {}).get("sub"))
         self.limits.count(self.limits.enroll_buckets(user_id), user_id)
-        return self.enrollment.start(
-            session, context, method, phone_number=phone_number, email=email
-        )
+        try:
+            return self.enrollment.start(
+                session, context, method, phone_number=phone_number, email=email
+            )
+        except MfaEnrollmentError:
+            # The user may have added a method elsewhere, after the list was asked for.
+            self.challenges.forget(session)
+            raise
 
     def poll(self, session: Auth0Session, context: MfaContext) -> TokenResponse:
         """Check the limits, then ask whether the push was answered.
@@ -159,7 +166,11 @@ class Services:
         buckets = self.limits.verify_buckets(user_id, context.hash, recovery=is_recovery)
         address = self.limits.address_bucket(_remote_address())
         self.limits.check([address], user_id)
-        self.limits.count(buckets, user_id)
+        try:
+            self.limits.count(buckets, user_id)
+        except RateLimitedError:
+            self.contexts.offer_no_more(session, context)
+            raise
         try:
             response = self.verification.verify(session, context, proof)
         except MfaVerifyError as error:

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask, jsonify
 
 from flask_auth0_mfa import requires_stepup
+from flask_auth0_mfa.emulator.totp import code_at
 
 from .conftest import ADMIN
 from .observed import ANA, grants
@@ -123,6 +124,28 @@ class TestPages:
         page = visitor.press(page, "code", code=tenant.current_otp("cleo@example.com"))
         assert page.heading == "Set up a second check"
         assert OTP.label not in page.text
+
+    def test_two_methods_added(self, visitor, tenant):
+        """Who adds a method on the way sees the new recovery code before the next factor."""
+        visitor.log_in("ben@example.com")
+        page = visitor.press(visitor.get(TARGET), "Authenticator app")
+        groups = page.root.findall(".//details//p[@class='mfa-code']/span")
+        secret = "".join(group.text for group in groups)
+        page = visitor.press(page, "code", code=code_at(secret, tenant.clock.now()))
+        assert page.heading == "Save your new recovery code"
+        recovery_code = tenant.user("ben@example.com").recovery_code
+        assert recovery_code in page.text.replace(" ", "")
+        page = visitor.press(page, "saved", saved="y")
+        assert page.heading == "Enter your recovery code"
+        assert visitor.get(page.url).heading == page.heading
+
+    def test_method_added_is_known(self, visitor, tenant):
+        """The method that was added can be used at once, in another check as well."""
+        self.test_two_methods_added(visitor, tenant)
+        assert (
+            visitor.challenge_page("/transfer").heading
+            == "Enter the code from your authenticator app"
+        )
 
     def test_endless_chain(self, ana, tenant):
         """After three more factors the tenant is taken to be misconfigured."""

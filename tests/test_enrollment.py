@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
-from flask_auth0_mfa.emulator.totp import code_at
+from flask_auth0_mfa.emulator.totp import code_at, new_secret
 from flask_auth0_mfa.testing.clock import SharedClock
 
 from .conftest import PAYMENTS
@@ -446,6 +446,13 @@ class TestWhen:
         page = ben.get(page.link("Sign in"))
         page = ben.press(page, "password", username=BEN, password="demo")
         assert page.heading == CHOICE
+
+    def test_added_elsewhere(self, ben, choice, tenant):
+        """Who has added a method elsewhere meanwhile is asked for that one, the next time."""
+        secret = new_secret()
+        tenant.user(BEN).enroll("otp", secret=secret, active=True)
+        page = ben.step_up(f"{TARGET}&other", tenant.current_otp(BEN))
+        assert page.url == f"http://localhost{TARGET}&other"
 
     def test_refused_by_auth0(self, ben, choice, tenant):
         """When Auth0 refuses, the page says so and the user is not lost."""

@@ -594,6 +594,14 @@ class TestFaults:
         again = ana.get(answer.link("Try again"))
         assert landed(ana.press(again, "code", code=code))
 
+    def test_tries_used_up(self, ana, page, code, tenant):
+        """A check whose tries Auth0's failures have used up is not offered again."""
+        for _ in range(5):
+            tenant.fault("/oauth/token", status=500, body={"error": "server_error"})
+            assert ana.press(page, "code", code=code).status == 503
+        assert ana.press(page, "code", code=code).status == 429
+        assert landed(ana.step_up(TARGET, tenant.current_otp("ana@example.com")))
+
     @pytest.mark.parametrize("fault", FAULTS)
     def test_while_a_page_is_opened(self, ana, tenant, fault):
         """A guarded page that cannot be checked now says so, and opens later."""

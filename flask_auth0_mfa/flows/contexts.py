@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from .. import signals
 from ..errors import (
@@ -20,7 +18,7 @@ from ..errors import (
     StepUpUnavailableError,
     UniversalLoginRequiredError,
 )
-from ..models import Auth0Session, Challenge, MfaContext, StepUpRequest
+from ..models import Auth0Session, Challenge, MfaContext, StepUpRequest, StepUpTarget
 from ..sealing import LOGIN, MFA_TOKEN, SealBrokenError, SealExpiredError
 from ..secret import Secret
 from .parts import Parts
@@ -50,13 +48,14 @@ class ContextFlow:
         *,
         chain: int = 0,
         chosen: str | None = None,
-        form: Mapping[str, Any] | None = None,
+        before: StepUpTarget | None = None,
     ) -> Auth0MFAError:
         """Open a context for Auth0's ``mfa_required`` and return the error that names it.
 
         :param chain: how many factors were proved before in the same check.
         :param chosen: the authenticator whose page comes first.
-        :param form: what waits to be sent after the check.
+        :param before: the target of the check that this one goes on with: a form that waits to be
+            sent, a recovery code that waits to be saved.
         """
         if answer.raw_mfa_token is None:
             return self.universal_login(session, request)
@@ -79,8 +78,10 @@ class ContextFlow:
         session.prune(now)
         session.open_context(context)
         self._remember_raw_token(context)
-        if form is not None:
-            session.targets[context.id] = replace(session.targets[context.id], form=form)
+        if before is not None:
+            session.targets[context.id] = replace(
+                session.targets[context.id], form=before.form, recovery_code=before.recovery_code
+            )
         self.parts.send(
             signals.mfa_required,
             session,
@@ -97,6 +98,14 @@ class ContextFlow:
             is_good = context.attempts < REUSE_ATTEMPTS and not self.is_used(context)
             if context.answers(request) and lives_on and is_good and self._has_raw_token(context):
                 raise self.required(context)
+
+    def offer_no_more(self, session: Auth0Session, context: MfaContext) -> None:
+        """Let the next request for the same thing open another context: this one is used up.
+
+        Also codes that Auth0 could not check were counted, so the attempts do not tell.
+        """
+        attempts = max(context.attempts, REUSE_ATTEMPTS)
+        session.replace_context(replace(context, attempts=attempts))
 
     def required(self, context: MfaContext) -> MfaRequiredError:
         """Return the error that sends a person or program to this context."""

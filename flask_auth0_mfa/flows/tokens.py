@@ -215,8 +215,8 @@ class TokenFlow:
             )
         except Auth0MfaRequired as answer:
             asked = replace(request, scope=scope)
-            chosen, form = (before.chosen, before.form) if before else (None, None)
-            error = self.contexts.opened(session, asked, answer, chosen=chosen, form=form)
+            chosen = before.chosen if before is not None else None
+            error = self.contexts.opened(session, asked, answer, chosen=chosen, before=before)
             raise error from None
         except Auth0ResponseError as answer:
             refusal = refresh_error(answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from .. import signals
 from ..errors import (
@@ -25,6 +25,7 @@ from ..memory import Name
 from ..models import (
     AccessToken,
     Auth0Session,
+    Enrollment,
     MfaContext,
     TokenResponse,
     Verification,
@@ -191,12 +192,15 @@ class VerificationFlow:
         """Go on with the next factor of a chain: a new context for the same target."""
         self.contexts.mark_used(context)
         session.close_context(context)
-        target = session.targets.pop(context.id, None)
+        before = session.targets.pop(context.id, None)
+        if context.enrollment is not None:
+            self.challenges.forget(session)
+            if before is not None:
+                before = replace(before, recovery_code=_first_code(context.enrollment))
         if context.chain + 1 > MAX_CHAIN:
             return StepUpUnavailableError()
-        form = target.form if target is not None else None
         return self.contexts.opened(
-            session, context.request, answer, chain=context.chain + 1, form=form
+            session, context.request, answer, chain=context.chain + 1, before=before
         )
 
     def _keep(
@@ -207,7 +211,7 @@ class VerificationFlow:
         recovery_code = response.recovery_code
         if context.enrollment is not None:
             self.challenges.forget(session)
-            recovery_code = next(iter(context.enrollment.recovery_codes), recovery_code)
+            recovery_code = _first_code(context.enrollment) or recovery_code
         session.close_context(context, verified=True, recovery_code=recovery_code)
         token = self.tokens.keep(session, response, context.audience, context.scope)
         session.verified[context.audience or ""] = Verification(now, method)
@@ -246,3 +250,8 @@ class VerificationFlow:
     def _remember(self, outcome: Name, context: MfaContext, response: TokenResponse) -> None:
         self.contexts.mark_used(context)
         self.parts.memory.put_if_up(outcome, asdict(response), DOUBLE_SUBMIT_TTL)
+
+
+def _first_code(enrollment: Enrollment) -> str | None:
+    """Return the recovery code that came with a first method; Auth0 tells it once."""
+    return next(iter(enrollment.recovery_codes), None)

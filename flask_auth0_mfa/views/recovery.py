@@ -15,7 +15,7 @@ from ..errors import InvalidRequestError, MfaTokenNotFoundError
 from ..forms import SavedForm
 from ..models import Auth0Session, StepUpTarget
 from ..pages import BLUEPRINT, render_page
-from ..responses import see_other
+from ..responses import challenge_url, see_other
 from ..sessions import auth0_session
 from . import steps
 
@@ -31,7 +31,7 @@ def show() -> Response:
         if target is None:
             raise MfaTokenNotFoundError()
         if target.recovery_code is None:
-            return see_other(steps.target_url(identifier, target))
+            return see_other(_next_url(session, identifier, target))
         if "download" in request.args:
             return _file(target.recovery_code)
         form = SavedForm.shown(steps.binding(session), identifier)
@@ -53,7 +53,14 @@ def acknowledge() -> Response:
                 session, identifier, target.recovery_code, form, InvalidRequestError.status
             )
         session.targets[identifier] = replace(target, recovery_code=None)
-        return see_other(steps.target_url(identifier, target))
+        return see_other(_next_url(session, identifier, target))
+
+
+def _next_url(session: Auth0Session, identifier: str, target: StepUpTarget) -> str:
+    """Return where the user was going; first to the check's next factor, if it wants one more."""
+    if session.find_context(identifier) is not None:
+        return challenge_url(identifier)
+    return steps.target_url(identifier, target)
 
 
 def _page(

@@ -98,6 +98,14 @@ def passed_target(session: Auth0Session, identifier: str | None) -> StepUpTarget
     return target if is_met else None
 
 
+def unsaved_code(session: Auth0Session, context: MfaContext) -> Response | None:
+    """Return the way to a recovery code that came with the check's first factor, if one waits."""
+    target = session.targets.get(context.id)
+    if target is None or target.recovery_code is None:
+        return None
+    return see_other(recovery_url(context.id))
+
+
 # -- where it leads ----------------------------------------------------------------------------
 
 

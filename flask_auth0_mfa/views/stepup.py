@@ -42,6 +42,8 @@ def challenge() -> Response:
             return _already_verified(session, identifier or "", target)
         found = services()
         context = found.contexts.for_page(session, identifier)
+        if waiting := steps.unsaved_code(session, context):
+            return waiting
         context = found.challenges.listed(session, context)
         return next_page(session, context, is_choosing="choose" in request.args)
 
