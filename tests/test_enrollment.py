@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from flask_auth0_mfa import requires_stepup
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
 from flask_auth0_mfa.emulator.totp import code_at, new_secret
 from flask_auth0_mfa.testing.clock import SharedClock
@@ -422,6 +423,36 @@ class TestWhen:
         data = {**fields, "method": "email", "email": BEN}
         assert ben.client.post(ENROLL, data=data).status_code == 400
         assert associations(tenant) == 0
+
+    @pytest.mark.parametrize("methods", [["otp", "push"], ["phone"]])
+    def test_view_that_names_its_methods(self, make_app, tenant, methods):
+        """Where the view takes certain methods only, one of those can be added."""
+        app = make_app()
+        app.get("/limits")(requires_stepup(PAYMENTS, methods=methods)(lambda: "Your limits"))
+        ben = Visitor(app)
+        ben.log_in(BEN)
+        page = ben.get("/limits")
+        if methods == ["phone"]:
+            page = ben.press(page, "Text message")
+            page = ben.press(page, "phone_number", phone_number=PHONE)
+            page = ben.press(page, "code", code=tenant.last_message(BEN).code)
+        else:
+            page = ben.press(page, "Authenticator app")
+            page = ben.press(page, "code", code=code_at(secret_on(page), tenant.clock.now()))
+        assert ben.press(page, "saved", saved="y").text == "Your limits"
+
+    def test_another_method_than_the_one_that_is_added(self, make_app, tenant):
+        """While a number is added, a code from an app is no proof for the view's methods."""
+        app = make_app()
+        app.get("/limits")(requires_stepup(PAYMENTS, methods=["otp", "phone"])(lambda: ""))
+        ben = Visitor(app)
+        ben.log_in(BEN)
+        page = ben.press(ben.get("/limits"), "Text message")
+        ben.press(page, "phone_number", phone_number=PHONE)
+        body = {**ben.mfa_required("/limits"), "otp": "123456"}
+        tenant.calls.clear()
+        assert ben.json("POST", "/auth/mfa/verify", json=body).status_code == 400
+        assert asked(tenant) == []
 
     def test_old_login_comes_first(self, ben, tenant, later):
         """Five minutes after the login it is asked for again, and then the way goes on."""

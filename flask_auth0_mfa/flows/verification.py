@@ -87,7 +87,7 @@ class VerificationFlow:
         """
         self._require_own_oob_code(context, proof)
         method = self._method_of(context, proof)
-        if context.methods is not None and not context.allows(method):
+        if not self._is_accepted(context, method):
             raise InvalidRequestError(marked("This method is not accepted here. Use another one."))
         outcome = self._outcome(context, proof)
         family = self.parts.family
@@ -155,6 +155,16 @@ class VerificationFlow:
         if proof.oob_code is None or (begun is not None and begun.oob_code == proof.oob_code):
             return
         raise InvalidRequestError("This oob_code is not of this check's open challenge.")
+
+    @staticmethod
+    def _is_accepted(context: MfaContext, method: str) -> bool:
+        """Tell whether the view takes this method as a proof."""
+        if context.methods is None:
+            return True
+        if context.enrollment is not None:
+            # Tenant and view accepted it when it began to be added.
+            return method == context.enrollment.method
+        return context.allows(method)
 
     def _method_of(self, context: MfaContext, proof: Proof) -> str:
         if proof.otp is not None:
