@@ -22,6 +22,7 @@ from flask_auth0_mfa.cli import commands
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
 
 from .conftest import ACCOUNTS, ADMIN, OPEN, PAYMENTS, SECRET_KEY, add_views
+from .snippets import snippets
 from .visitor import Visitor
 
 MULTI_FACTOR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
@@ -188,6 +189,18 @@ def test_as_the_policy_of_the_local_tenant(tmp_path: Path, tenant: Tenant) -> No
 
 
 # -- the command -----------------------------------------------------------------------------------
+
+
+@pytest.mark.node
+def test_action_of_the_page(tmp_path: Path) -> None:
+    """The Action that the documentation shows asks where it says: at a refresh, or if asked to."""
+    page = Path(__file__).parent.parent / "docs" / "tenant.rst"
+    (shown,) = (one.code for one in snippets(page) if one.language == "javascript")
+    act, login = acting(tmp_path, shown), "oidc-basic-profile"
+    assert act(event()) == [["challengeWithAny", types("otp")]]
+    assert act(event(enrolled=())) == [["enrollWithAny", types("otp", "push-notification")]]
+    assert act(event(protocol=login, acr_values=(MULTI_FACTOR,)))
+    assert act(event(protocol=login)) == act(event(ACCOUNTS)) == []
 
 
 def written(app: Flask, *options: str) -> Any:

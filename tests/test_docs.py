@@ -9,7 +9,9 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import entry_points
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +27,25 @@ from flask_auth0_mfa.emulator import Configuration, Tenant
 
 from .conftest import SECRET_KEY
 from .observed import ANA, wrong_code
-from .snippets import Snippet, run, snippets
+from .snippets import run, snippets
+from .test_action import node
 from .visitor import Visitor
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PACKAGE = Path(flask_auth0_mfa.__file__).parent
-PAGES = [*sorted(DOCS.glob("*.rst")), ROOT / "README.md"]
+PAGES = [*sorted(DOCS.glob("*.rst")), ROOT / "README.md", *sorted(ROOT.glob("examples/*/*.md"))]
 
-#: Snippets that are shown and not run. Change the number together with the marker.
-NOT_RUN = 0
+#: Snippets that are shown and not run, and why. Change it together with the marker in the page.
+NOT_RUN = {
+    "README.md: needs the whole repository, and minutes": 1,
+    "translations.rst: needs a package index": 1,
+}
 
 
 def read(page: str) -> str:
     """Return the source of a page."""
     return (DOCS / f"{page}.rst").read_text(encoding="utf-8")
-
-
-def all_snippets(language: str) -> list[Snippet]:
-    """Return the snippets of all pages in one language."""
-    return [one for page in PAGES for one in snippets(page) if one.language == language]
 
 
 def table_rows(page: str) -> list[list[str]]:
@@ -90,29 +91,42 @@ def names(tenant, tenant_server, clock, monkeypatch, tmp_path) -> dict[str, Any]
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_snippets_run(page, names):
-    """The Python of a page, taken in order, runs and does what the page says."""
+    """What a page shows, taken in order, runs and does what the page says."""
     run(page, names)
 
 
+def test_every_snippet_is_run():
+    """Each block of code is run with its page, by a check below it, or by a test that it names."""
+    for page in PAGES:
+        blocks = [one for one in snippets(page) if one.language != "text"]
+        for block, after in zip_longest(blocks, blocks[1:]):
+            place = f"{page.name}:{block.line}"
+            if block.run_by:
+                file, _, name = block.run_by.partition("::")
+                assert name in names_of(ROOT / "tests" / file), f"{place} names {block.run_by}"
+            elif not (block.is_run_here or block.not_run):
+                is_checked = after is not None and after.is_check and "shown" in after.code
+                assert is_checked, f"{place} is run by nobody"
+
+
 def test_every_snippet_that_is_not_run_is_counted():
-    """A snippet is left out only with a reason in the page, and the number is known here."""
-    left_out = [f"{s.page}:{s.line} {s.not_run}" for s in all_snippets("python") if s.not_run]
-    assert len(left_out) == NOT_RUN, left_out
+    """A snippet is left out only with a reason in the page, and the reason is known here."""
+    blocks = [one for page in PAGES for one in snippets(page)]
+    left_out = Counter(f"{one.page}: {one.not_run}" for one in blocks if one.not_run)
+    assert left_out == NOT_RUN
 
 
 def test_snippets_are_found():
-    """The reader of the pages finds as many snippets as they have."""
-    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    shown = len(re.findall(r"^ *\.\. (?:code-block:: python|check:)$|^```python$", text, re.M))
-    assert len(all_snippets("python")) == shown
-
-
-@pytest.mark.parametrize("snippet", all_snippets("json"), ids=lambda s: f"{s.page}:{s.line}")
-def test_json_is_json(snippet):
-    """What is shown as JSON can be parsed."""
-    assert json.loads(snippet.code)
+    """The reader of the pages finds as many snippets as they have, and knows their language."""
+    for page in PAGES:
+        found, text = list(snippets(page)), page.read_text(encoding="utf-8")
+        opened = re.findall(r"^ *\.\. (?:code-block|code|sourcecode|check):|^```\w", text, re.M)
+        assert len(found) == len(opened), page
+        assert all(one.language for one in found), page
+        # A literal block has no language, so nobody would know how to run it.
+        assert not re.search(r"^(?! *\.\. ).*::$", text, re.M), page
 
 
 # -- tables ------------------------------------------------------------------------------------
@@ -305,6 +319,46 @@ def test_templates_of_the_page_can_be_used(make_app, tmp_path, tenant):
     assert ana.press(page, "I have approved it").heading == "You said no on your phone"
 
 
+# -- step-up -----------------------------------------------------------------------------------
+
+#: What a browser has, as far as the scripts of the page need it: an API that refuses.
+BROWSER = """
+const sent = [];
+globalThis.location = {
+  origin: "http://localhost",
+  toString() { return this.origin; },
+  assign(url) { sent.push(url); },
+};
+globalThis.addEventListener = () => {};
+globalThis.Request = class extends Request {
+  constructor(input, init) { super(new URL(input.url ?? input, location), init); }
+};
+globalThis.fetch = async (target) => {
+  sent.push(target.url ?? String(target));
+  const refusal = { error: "mfa_required", challenge_url: "/auth/mfa/challenge?context=C" };
+  return Response.json(refusal, { status: 403 });
+};
+setTimeout(() => { console.log(JSON.stringify(sent)); process.exit(0); }, 50);
+"""
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("language", ["javascript", "html"])
+def test_scripts_of_the_page_run(language, tmp_path):
+    """The scripts that the page shows ask the API, and go on where its refusal says."""
+    (code,) = (one.code for one in snippets(DOCS / "stepup.rst") if one.language == language)
+    module = (PACKAGE / "static" / "stepup.js").as_uri()
+    code = re.sub(r"</?script.*>", "", code).replace("/auth/mfa/static/stepup.js", module)
+    # An import stands at the top, wherever it is written.
+    (tmp_path / "page.mjs").write_text(f"{BROWSER}\n{code}", encoding="utf-8")
+    done = subprocess.run(  # noqa: S603 - our own script
+        [node(), "page.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    asked, *_, left_for = json.loads(done.stdout)
+    assert asked.endswith("/api/balance")
+    assert left_for.endswith("/auth/mfa/challenge?context=C")
+
+
 # -- testing -----------------------------------------------------------------------------------
 
 
@@ -353,12 +407,12 @@ def test_users_of_the_page(tenant):
 def names_of(path: Path) -> set[str]:
     """Return the names of the tests in a file, as pytest writes them after the path."""
     found = set()
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef):
-            found.add(node.name)
-        if isinstance(node, ast.ClassDef):
-            inside = (one for one in node.body if isinstance(one, ast.FunctionDef))
-            found |= {f"{node.name}::{one.name}" for one in inside}
+    for item in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(item, ast.FunctionDef):
+            found.add(item.name)
+        if isinstance(item, ast.ClassDef):
+            inside = (one for one in item.body if isinstance(one, ast.FunctionDef))
+            found |= {f"{item.name}::{one.name}" for one in inside}
     return {name for name in found if name.rpartition("::")[2].startswith("test_")}
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
+import requests
 
 import flask_auth0_mfa
 from examples.spa import create_app
 from flask_auth0_mfa.emulator import Tenant
 
 from .observed import ANA
+from .test_examples import program
 from .visitor import Visitor
 
 ORDER = {"payee": "Ben", "amount": "10.00"}
@@ -76,3 +79,11 @@ class TestModule:
         source = MODULE.read_text()
         assert len(source.encode()) < 4096
         assert "\nimport " not in source
+
+
+def test_program():
+    """Started as its README says, it prints where to go, and is there."""
+    with program("examples.spa") as (process, site):
+        assert "to continue to Demo" in requests.get(site, timeout=10).text
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=10)[0] == "Stopped.\n"

@@ -236,6 +236,25 @@ def demo(**variables: Any) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@contextmanager
+def program(module: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run an example until it says where it is; yields the process and that address."""
+    port = free_port()
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", module],
+        cwd=ROOT,
+        env={**os.environ, **variables, "PORT": str(port)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            assert f"http://localhost:{port} " in read_until(process, "Her phone")
+            yield process, f"http://localhost:{port}"
+        finally:
+            process.kill()
+
+
 def read_until(process: subprocess.Popen[str], words: str) -> str:
     """Return what the process prints, up to and with the line that has these words."""
     lines: list[str] = []

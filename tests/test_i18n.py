@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -40,6 +41,7 @@ from .languages import (
     template,
     write_pseudo,
 )
+from .snippets import snippets
 from .visitor import Page, Visitor
 
 ANA = "ana@example.com"
@@ -249,6 +251,30 @@ def test_another_language(translated: Callable[..., Flask], tmp_path: Path) -> N
     )
     assert page.heading == "זה לא עבד"
     assert (page.root.get("lang"), page.root.get("dir")) == ("he", "rtl")
+
+
+def test_catalogues_of_the_page(translated: Callable[..., Flask], tmp_path: Path) -> None:
+    """What the documentation says to type changes a text, and adds a language."""
+    page = Path(__file__).parent.parent / "docs" / "translations.rst"
+    blocks = [one for one in snippets(page) if one.run_by]
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for block in blocks:
+        if block.caption:
+            (tmp_path / block.caption).parent.mkdir(parents=True)
+            (tmp_path / block.caption).write_text(block.code, encoding="utf-8")
+        for_shell = ["/bin/bash", "-e", "-c", "\n".join(block.commands)]
+        subprocess.run(  # noqa: S603 - what the page says to type
+            for_shell,
+            cwd=tmp_path,
+            env={**os.environ, "PATH": programs},
+            capture_output=True,
+            check=True,
+        )
+    folder = str(tmp_path / "translations")
+    with translated("de", BABEL_TRANSLATION_DIRECTORIES=folder).test_request_context():
+        assert gettext("Cancel") == "Zurück zum Laden"
+    with translated("nl", BABEL_TRANSLATION_DIRECTORIES=folder).test_request_context():
+        assert (language().tag, gettext("Cancel")) == ("nl", "Cancel")
 
 
 def test_lazy_reason(make_app: Callable[..., Flask], tmp_path: Path) -> None:
