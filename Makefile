@@ -16,12 +16,13 @@ MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
 .PHONY: programs
-.PHONY: help demo test coverage screenshots campaign texts check format clean
+.PHONY: help demo test coverage docs screenshots campaign texts check format clean
 
 help:
 	@echo "make demo      start a bank and a local Auth0 tenant to try the step-up with"
 	@echo "make test      run every test"
 	@echo "make check     check style, types and imports, and build the documentation"
+	@echo "make docs      build the documentation, follow its links, and run its snippets"
 	@echo "make coverage  run every test and report branch coverage"
 	@echo "make screenshots  write a picture of every page into screenshots/"
 	@echo "make campaign  the long draws: 100 000 changed cookies (MUTATIONS, SEED), tabs, parallel requests"
@@ -30,6 +31,13 @@ help:
 	@echo "make mutants   change the code in small ways, and see which tests notice"
 	@echo "make format    format the code"
 	@echo "make clean     remove everything that was generated here"
+
+# The tests that run what the pages show; each page names those that need more than a page alone.
+SNIPPETS := tests/test_docs.py tests/test_quickstart.py \
+	$(addprefix tests/,test_action.py::test_action_of_the_page test_cli.py::test_table_of_the_page \
+		test_doctor.py::test_sample_of_the_page test_doctor.py::test_forgotten_steps_of_the_page \
+		test_i18n.py::test_catalogues_of_the_page test_examples.py::TestDemo \
+		test_example_own_login.py::test_program test_example_spa.py::test_program)
 
 demo: $(VENV)/.installed-demo
 	@$(BIN)/python -u -m examples.bank.demo
@@ -47,6 +55,12 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -r flask_auth0_mfa
 	$(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build
+
+docs: $(VENV)/.installed-dev programs
+	$(BIN)/python -m tools.diagrams
+	$(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build
+	$(BIN)/python -m tools.docs_links docs/_build README.md CHANGELOG.md $(wildcard examples/*/README.md)
+	$(BIN)/python -m pytest -q -p tools.pytest_programs $(SNIPPETS)
 
 screenshots: $(VENV)/.installed-dev programs
 	$(BIN)/python -m pytest -q tests/browser/screenshots.py --into screenshots

@@ -24,6 +24,7 @@ import flask_auth0_mfa
 from flask_auth0_mfa import Auth0MFA, errors, signals
 from flask_auth0_mfa.config import KEYS, PREFIX
 from flask_auth0_mfa.emulator import Configuration, Tenant
+from tools import diagrams, docs_links
 
 from .conftest import SECRET_KEY
 from .observed import ANA, wrong_code
@@ -38,8 +39,10 @@ PAGES = [*sorted(DOCS.glob("*.rst")), ROOT / "README.md", *sorted(ROOT.glob("exa
 
 #: Snippets that are shown and not run, and why. Change it together with the marker in the page.
 NOT_RUN = {
-    "README.md: needs the whole repository, and minutes": 1,
-    "translations.rst: needs a package index": 1,
+    "README.md: they run this, and take minutes": 1,
+    "docs/translations.rst: needs a package index": 1,
+    "examples/own_login/README.md: needs a package index": 1,
+    "examples/spa/README.md: needs a package index": 1,
 }
 
 
@@ -111,10 +114,44 @@ def test_every_snippet_is_run():
                 assert is_checked, f"{place} is run by nobody"
 
 
+def test_make_docs_runs_every_snippet():
+    """``make docs`` runs each test that a page names for one of its blocks."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    tests = re.findall(
+        r"test_[\w:.]+", re.search(r"^SNIPPETS :=(.*?)\n\n", makefile, re.S | re.M)[1]
+    )
+    named = {one.run_by for page in PAGES for one in snippets(page) if one.run_by}
+    missing = [name for name in named if not name.startswith(tuple(tests))]
+    assert missing == []
+
+
+def test_dead_links_are_found(tmp_path, capsys):
+    """``make docs`` names a link to a page, a picture or a place that is not there."""
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#here">1</a><a href="b.html#gone">2</a><a href="c.html">3</a>'
+        '<img src="/b.html"><a href="#top">4</a><a href="https://example.com/x">5</a>'
+    )
+    (tmp_path / "b.html").write_text('<p id="here"><img src="picture.svg">')
+    (tmp_path / "README.md").write_text("[1](a.html) [2](d.rst) [3](https://example.com/)")
+    assert docs_links.main([str(tmp_path), str(tmp_path / "README.md")]) == 1
+    found = re.findall(r"/(\S+): (\S+)\n", capsys.readouterr().out)
+    assert [(name.rpartition("/")[2], link) for name, link in found] == [
+        ("a.html", "b.html#gone"),
+        ("a.html", "c.html"),
+        ("a.html", "#top"),
+        ("b.html", "picture.svg"),
+        ("README.md", "d.rst"),
+    ]
+
+
 def test_every_snippet_that_is_not_run_is_counted():
     """A snippet is left out only with a reason in the page, and the reason is known here."""
-    blocks = [one for page in PAGES for one in snippets(page)]
-    left_out = Counter(f"{one.page}: {one.not_run}" for one in blocks if one.not_run)
+    left_out = Counter(
+        f"{page.relative_to(ROOT)}: {one.not_run}"
+        for page in PAGES
+        for one in snippets(page)
+        if one.not_run
+    )
     assert left_out == NOT_RUN
 
 
@@ -233,6 +270,32 @@ def test_routes_are_all_there(app):
         }
         - back
     )
+
+
+def test_questions_have_every_trouble():
+    """The table of the questions has a row for each trouble that the doctor has a word for."""
+    rows = [row for row in table_rows("faq") if len(row) == 2][1:]
+    assert len(rows) == read("troubleshooting").count("*Doctor:*")
+
+
+def test_comparison_has_evidence():
+    """Each row of the comparison says where it stands, and the tests that it names are there."""
+    compared = [row[0] for row in table_rows("comparison") if len(row) == 6][1:]
+    proved = {row[0]: row[1] for row in table_rows("comparison") if len(row) == 2}
+    assert set(compared) == set(proved) - {"Row"}
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"test_\w+\.py", " ".join(proved.values()))) <= tests
+
+
+def test_names_that_others_move_to(app):
+    """What the page on moving names as ours is there: keys, routes, functions, errors."""
+    ours = " ".join(row[1] for row in table_rows("migrating"))
+    routes = {rule.rule for rule in app.url_map.iter_rules()}
+    assert set(re.findall(r"AUTH0_[A-Z_]+", ours)) <= {PREFIX + name.upper() for name in KEYS}
+    assert set(re.findall(r"/auth/[\w/-]+", ours)) <= routes
+    assert set(re.findall(r"\b[A-Z]\w+Error\b", ours)) <= set(vars(errors))
+    assert set(re.findall(r"current_auth0\.(\w+)", ours)) <= set(dir(Auth0MFA))
+    assert set(re.findall(r"@(\w+)", ours)) <= set(flask_auth0_mfa.__all__)
 
 
 def test_api_names_everything_public():
@@ -460,6 +523,21 @@ def test_architecture_names_every_module():
     }
     modules = {path.stem for path in PACKAGE.glob("[a-z]*.py")}
     assert documented == modules | {"doctor", "flows", "views"}
+
+
+@pytest.mark.parametrize("name", diagrams.PICTURES)
+def test_pictures_of_the_architecture(name):
+    """The pictures show the floors as setup.cfg has them."""
+    drawn = diagrams.PICTURES[name]()
+    shown = (DOCS / "_static" / name).read_text(encoding="utf-8")
+    assert shown == drawn, "run `python -m tools.diagrams`"
+
+
+def test_floors_in_letters():
+    """The text below the picture names the modules of each floor."""
+    (text,) = (one.code for one in snippets(DOCS / "architecture.rst") if one.language == "text")
+    modules = {module for floor in diagrams.floors() for module in floor}
+    assert modules <= set(re.findall(r"\w+", text))
 
 
 def test_docstrings_of_the_api():

@@ -627,6 +627,57 @@ def shown(command: str) -> str:
     return textwrap.dedent(block[1]).strip("\n")
 
 
+#: What the page about a real tenant calls forgotten: settings of the tenant, then what the doctor
+#: needs to see it. Several are forgotten at once where they do not hide one another.
+FORGOTTEN: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (
+        {
+            **client(callbacks=(), logout_urls=(), grant_types=GRANT_TYPES[:2]),
+            "advertise_end_session": False,
+        },
+        {},
+    ),
+    (client(grant_types=(GRANT_TYPES[0], *GRANT_TYPES[2:])), {}),
+    ({}, {"AUTH0_CLIENT_SECRET": "another"}),
+    ({"apis": (Api(ACCOUNTS),)}, {}),
+    (
+        {
+            "actions": (never,),
+            **policies(policies={PAYMENTS: ("read:payments",)}, rotation_type="non-rotating"),
+        },
+        {"log_in": True},
+    ),
+    (policies(policies={ACCOUNTS: ()}), {"log_in": True}),
+    ({"factors": frozenset()}, {"log_in": True}),
+    ({"mfa_policy": "always"}, {"log_in": True}),
+    ({"actions": (coarse,)}, {"log_in": True}),
+]
+
+
+def test_forgotten_steps_of_the_page(ward_with: Callable[..., Any]) -> None:
+    """What the page about a real tenant says of each forgotten step is what the doctor says."""
+    said: set[tuple[str, str]] = set()
+    for settings, examination in FORGOTTEN:
+        with ward_with(**settings) as ward:
+            said |= {(one.code, one.what) for one in ward.findings(**examination)}
+    with ward_with() as ward:
+        other_name = ward.url.replace("localhost", "127.0.0.1")
+        said |= {(one.code, one.what) for one in ward.findings(AUTH0_DOMAIN=other_name)}
+    assert len(forgotten_steps()) == 15
+    for code, text in forgotten_steps():
+        pattern = ".*".join(map(re.escape, text.split("…")))
+        assert any(one == code and re.fullmatch(pattern, what) for one, what in said), text
+
+
+def forgotten_steps() -> list[tuple[str, str]]:
+    """Return code and text of each row in the last table of the page about a real tenant."""
+    page = (DOCTOR.parents[1] / "docs" / "real_tenant.rst").read_text("utf-8")
+    rows = re.findall(r"^     - ``([a-z-]+)``\n     - ((?:.*\n(?=       ))*.*)", page, re.MULTILINE)
+    plain = [(code, " ".join(text.replace("\\", "").split())) for code, text in rows]
+    localhost = ("https://shop.example.com", "http://localhost:5000")
+    return [(code, text.replace(*localhost)) for code, text in plain]
+
+
 def documented_codes() -> set[str]:
     """Return the codes in the table of the page about the doctor."""
     page = (DOCTOR.parents[1] / "docs" / "doctor.rst").read_text("utf-8")
