@@ -32,6 +32,10 @@ help:
 	@echo "make format    format the code"
 	@echo "make clean     remove everything that was generated here"
 
+define BUILD_DOCS
+$(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build
+	$(BIN)/python -m tools.docs_links docs/_build README.md CHANGELOG.md $(wildcard examples/*/README.md)
+endef
 # The tests that run what the pages show; each page names those that need more than a page alone.
 SNIPPETS := tests/test_docs.py tests/test_quickstart.py \
 	$(addprefix tests/,test_action.py::test_action_of_the_page test_cli.py::test_table_of_the_page \
@@ -54,12 +58,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -r flask_auth0_mfa
-	$(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build
+	$(BUILD_DOCS)
 
 docs: $(VENV)/.installed-dev programs
 	$(BIN)/python -m tools.diagrams
-	$(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build
-	$(BIN)/python -m tools.docs_links docs/_build README.md CHANGELOG.md $(wildcard examples/*/README.md)
+	$(BUILD_DOCS)
 	$(BIN)/python -m pytest -q -p tools.pytest_programs $(SNIPPETS)
 
 screenshots: $(VENV)/.installed-dev programs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from authlib.integrations.flask_client import OAuth
 from flask import Flask
 
 from flask_auth0_mfa import (
@@ -522,6 +523,13 @@ class TestOwnLogin:
         assert do(lambda: current_auth0.user) is None
         assert ana.json("GET", "/transfer").status_code == 401
         assert not [name for name in ana.cookies() if "auth0" in name]
+
+    def test_registry_of_the_application(self, tenant_server):
+        """What the application registered with Authlib is still found where Authlib keeps it."""
+        app = bare_app(tenant_server.url)
+        registry = OAuth(app)
+        Auth0MFA(app)
+        assert app.extensions["authlib.integrations.flask_client"] is registry
 
     def test_sign_out_of_nobody(self, visitor):
         """Signing out without a session is no error."""

@@ -48,6 +48,8 @@ logger = logging.getLogger("flask_auth0_mfa")
 
 #: Asks Universal Login for a second factor (Auth0's value, from the PAPE policy of OpenID).
 MULTI_FACTOR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
+#: Where Authlib puts the last registry that was set up for an application.
+REGISTRY = "authlib.integrations.flask_client"
 #: Clocks of Auth0 and of this machine may differ by this, in seconds.
 LEEWAY = 60
 
@@ -81,7 +83,11 @@ def build_oauth(
 
     has_secret = settings.client_assertion_signing_key is None
     oauth = OAuth()
+    registry = app.extensions.get(REGISTRY)
     oauth.init_app(app)
+    if registry is not None:
+        # The application logs in by Authlib as well, and looks its own clients up there.
+        app.extensions[REGISTRY] = registry
     return oauth.register(
         "auth0",
         client_cls=TenantApp,
