@@ -114,6 +114,25 @@ def test_every_snippet_is_run():
                 assert is_checked, f"{place} is run by nobody"
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        ".. code-block:: python\n\n   assert 1 == 2\n",
+        ".. code-block:: console\n\n   $ flask auth0-mfa routes\n   RULE  NEEDS\n",
+        ".. code-block:: console\n\n   $ flask auth0-mfa no-such-command\n",
+        ".. code-block:: console\n\n   $ flask auth0-mfa action > action.js\n",
+        '.. code-block:: json\n\n   {"a": 1}\n\n.. check:\n\n   assert shown == {"a": 2}\n',
+    ],
+    ids=["python", "output", "command", "status", "json"],
+)
+def test_wrong_snippet_is_noticed(block, names, tmp_path):
+    """A page whose snippet fails, or shows what does not come out, does not pass."""
+    page = tmp_path / "page.rst"
+    page.write_text(f"Title\n=====\n\n{block}", encoding="utf-8")
+    with pytest.raises(AssertionError):
+        run(page, names)
+
+
 def test_make_docs_runs_every_snippet():
     """``make docs`` runs each test that a page names for one of its blocks."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
