@@ -1,4 +1,7 @@
-"""The pytest plugin in a project of its own: what its user writes, sees and pays."""
+"""The pytest plugin in a project of its own: what its user writes, sees and pays.
+
+In a process of its own only where that is the subject: it imports everything again.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ def test_documented_examples(project: pytest.Pytester) -> None:
     conftest, *tests = (textwrap.dedent(block) for block in blocks)
     project.makeconftest(conftest)
     project.makepyfile(**{f"test_{number}": text for number, text in enumerate(tests)})
-    project.runpytest_subprocess("-W", "error").assert_outcomes(passed=4)
+    project.runpytest_inprocess("-W", "error").assert_outcomes(passed=4)
 
 
 def test_one_application_for_many_tests(project: pytest.Pytester) -> None:
@@ -87,7 +90,7 @@ def test_one_application_for_many_tests(project: pytest.Pytester) -> None:
             auth0_tenant.advance(100)
         """
     )
-    project.runpytest_subprocess("-W", "error").assert_outcomes(passed=7)
+    project.runpytest_inprocess("-W", "error").assert_outcomes(passed=7)
 
 
 def test_missing_extra(project: pytest.Pytester) -> None:
@@ -134,7 +137,7 @@ def test_costs_nothing_unused(pytester: pytest.Pytester) -> None:
 
 def test_fixtures_are_explained(pytester: pytest.Pytester) -> None:
     """``pytest --fixtures`` says what each fixture is."""
-    result = pytester.runpytest_subprocess("--fixtures")
+    result = pytester.runpytest_inprocess("--fixtures")
     result.stdout.fnmatch_lines_random(
         [
             "auth0_client -- *",
