@@ -47,6 +47,11 @@ def approval_key(request: StepUpRequest | StepUpTarget | MfaContext) -> str:
     return f"{request.audience or ''}\n{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
+def refusal_key(audience: str | None) -> str:
+    """Return the key among the verifications for the moment when the API itself wanted one."""
+    return f"{audience or ''}\nrefused"
+
+
 def scope_set(scope: str | None) -> frozenset[str]:
     """Return the scope values of an OAuth scope string (RFC 6749 section 3.3)."""
     return frozenset((scope or "").split())
@@ -194,6 +199,17 @@ class StepUpRequest:
     methods: tuple[str, ...] | None = None
     return_to: str | None = None
     approval: str | None = None
+
+
+@dataclass(frozen=True)
+class StepUpDemand:
+    """What an API wants of the authentication behind a token (RFC 9470); ``max_age`` in seconds.
+
+    Any one of ``acr_values`` will do; empty, and ``None``, where it does not say.
+    """
+
+    acr_values: tuple[str, ...] = ()
+    max_age: int | None = None
 
 
 @dataclass(frozen=True)

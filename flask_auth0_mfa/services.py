@@ -26,6 +26,7 @@ from .flows import (
     ContextFlow,
     EnrollmentFlow,
     Proof,
+    Refusals,
     TokenFlow,
     VerificationFlow,
 )
@@ -60,11 +61,14 @@ class Services:
     challenges: ChallengeFlow
     verification: VerificationFlow
     enrollment: EnrollmentFlow
+    refusals: Refusals
     sign_in: SignInFlow
     logins: Logins
     limits: Limits
     #: Authlib's client of the tenant.
     oauth: Any
+    #: Connections to the APIs that views call: requests' adapter.
+    api_adapter: Any
     clock: AppClock
     #: The :class:`~flask_auth0_mfa.Auth0MFA` that built this.
     facade: Any
