@@ -20,7 +20,7 @@ from requests.exceptions import InvalidURL
 
 from .bearer import step_up_demand
 from .client import POOL_SIZE
-from .models import StepUpDemand, StepUpRequest, refusal_key
+from .models import StepUpDemand, StepUpRequest
 from .responses import return_to_page
 from .secret import Secret
 from .services import services
@@ -88,7 +88,6 @@ class ApiSession(requests.Session):
         wanted = self._request()
         with auth0_session() as session:
             token = services().tokens.access_token(session, wanted)
-            was_refused = refusal_key(self._api.audience) in session.verified
         request.headers["Authorization"] = Secret(f"Bearer {token.token}")
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = self._timeout
@@ -98,9 +97,6 @@ class ApiSession(requests.Session):
             if demand is not None:
                 response.close()
                 self._step_up(wanted, demand)
-        elif was_refused and response.status_code < 500:
-            with auth0_session() as session:
-                services().refusals.forget(session, self._api.audience)
         return response
 
     def _request(self) -> StepUpRequest:

@@ -47,11 +47,6 @@ def approval_key(request: StepUpRequest | StepUpTarget | MfaContext) -> str:
     return f"{request.audience or ''}\n{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
-def refusal_key(audience: str | None) -> str:
-    """Return the key among the verifications for the moment when the API itself wanted one."""
-    return f"{audience or ''}\nrefused"
-
-
 def scope_set(scope: str | None) -> frozenset[str]:
     """Return the scope values of an OAuth scope string (RFC 6749 section 3.3)."""
     return frozenset((scope or "").split())
