@@ -20,6 +20,7 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, request
 
 from .bearer import INSUFFICIENT_AUTHENTICATION, bearer_challenge, bearer_token
 from .client import TenantClient
+from .clock import AppClock
 from .config import ApiSettings, load_api_settings
 from .errors import Auth0UnavailableError, ConfigurationError
 from .factors import MULTI_FACTOR
@@ -46,7 +47,7 @@ class ApiServices:
     settings: ApiSettings
     client: TenantClient
     verifier: AccessTokenVerifier
-    clock: Callable[[], float]
+    clock: AppClock
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,11 @@ class ProtectedAPI:
                 ["This ProtectedAPI is set up for this application already: call init_app once."]
             )
         settings = load_api_settings(app.config, {**self._options, **options}, os.environ)
-        client = TenantClient(settings, self._clock)
-        verifier = AccessTokenVerifier(
-            SigningKeys(client.jwks, self._clock), settings.issuer, settings.audience, self._clock
-        )
-        known[self] = ApiServices(settings, client, verifier, self._clock)
+        clock = AppClock(self._clock)
+        client = TenantClient(settings, clock)
+        keys = SigningKeys(client.jwks, clock)
+        verifier = AccessTokenVerifier(keys, settings.issuer, settings.audience, clock)
+        known[self] = ApiServices(settings, client, verifier, clock)
 
     @property
     def claims(self) -> Mapping[str, Any]:

@@ -67,6 +67,8 @@ class ApiSession(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
             self.mount(scheme, adapter)
+        # Without TLS a proxy of the environment would read the token on its way to this machine.
+        self.trust_env = api.origin.startswith("https://")
         self._api = api
         self._timeout = timeout
 
@@ -88,6 +90,7 @@ class ApiSession(requests.Session):
         wanted = self._request()
         with auth0_session() as session:
             token = services().tokens.access_token(session, wanted)
+        # Here and not before: requests itself may have put a user of a .netrc file there.
         request.headers["Authorization"] = Secret(f"Bearer {token.token}")
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = self._timeout
@@ -122,11 +125,6 @@ class ApiSession(requests.Session):
             if found.startswith(self._api.origin):
                 return found
         return None
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        """Keep the header: requests would put credentials of a .netrc file in its place."""
 
     def close(self) -> None:
         """Do nothing: the connections are the application's."""

@@ -18,6 +18,7 @@ from .approval import approved_text
 from .cli import commands
 from .client import Auth0Client
 from .client import token_response as parse_token_response
+from .clock import AppClock
 from .config import key_warnings, load_settings
 from .downstream import ApiSession, Timeout, api_session, build_adapter
 from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError
@@ -40,7 +41,7 @@ from .models import AccessToken, Authenticator, Challenge, Enrollment, StepUpReq
 from .refresh import TokenFamily
 from .responses import error_response, return_to_page
 from .sealing import Sealer
-from .services import EXTENSION, AppClock, Services, services
+from .services import EXTENSION, Services, services
 from .sessions import auth0_session, wrap
 from .signin import SignInFlow
 from .state import open_state

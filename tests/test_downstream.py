@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 import requests
 from flask import Flask, Response, jsonify, redirect, request
-from werkzeug.serving import make_server
 
 from flask_auth0_mfa import Auth0MFA, StepUpUnavailableError, current_auth0, requires_stepup
 from flask_auth0_mfa.api import MULTI_FACTOR, ProtectedAPI
@@ -18,25 +15,11 @@ from flask_auth0_mfa.testing.clock import SharedClock
 
 from .conftest import ACCOUNTS, PAYMENTS, SECRET_KEY
 from .observed import ANA, grants, refreshes
+from .served import served
 from .visitor import Visitor
 
 NAMESPACE = f"{PAYMENTS}/"
 UNAVAILABLE = "A second check is needed, but it is not set up"
-
-
-@contextmanager
-def served(app):
-    """Serve an application on a free port, and yield its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -178,16 +161,13 @@ def in_view(tenant_server, payments):
 @pytest.fixture
 def verified(ana, tenant):
     """Ana, who has had a check for payments."""
-    assert passed(ana, tenant, ana.get("/call/balance")).text.startswith("200")
+    assert ana.step_up("/call/balance", code(tenant)).text.startswith("200")
     return ana
 
 
-def passed(visitor, tenant, page):
-    """Pass the check that the visitor was led to: the page behind it."""
-    assert page.path == "/auth/mfa/challenge", page.text
-    if not any("code" in fields for _, fields, _ in page.forms()):
-        page = visitor.press(page, "Authenticator app")
-    return visitor.press(page, "code", code=tenant.current_otp(ANA))
+def code(tenant):
+    """Return what Ana's authenticator app shows."""
+    return tenant.current_otp(ANA)
 
 
 class TestStepUp:
@@ -196,9 +176,9 @@ class TestStepUp:
     def test_lands_where_it_was_going(self, verified, tenant):
         """A proof that is too old for the API leads through a check and back; then it answers."""
         tenant.advance(301)
-        page = verified.get("/call/transfer?x=1")
+        page = verified.challenge_page("/call/transfer?x=1")
         assert "To see money." in page.text
-        page = passed(verified, tenant, page)
+        page = verified.press(page, "code", code=code(tenant))
         assert page.url == "http://localhost/call/transfer?x=1"
         assert page.text.startswith("200 /v1/transfer")
 
@@ -211,7 +191,7 @@ class TestStepUp:
     def test_fresher_than_the_guard_wants(self, verified, tenant):
         """The API may want more than the guard of the view, which was satisfied."""
         tenant.advance(30)
-        page = passed(verified, tenant, verified.get("/guarded/now"))
+        page = verified.step_up("/guarded/now", code(tenant))
         assert page.text.startswith("/v1/now")
         assert len(grants(tenant)) == 2
 
@@ -219,13 +199,13 @@ class TestStepUp:
         """An API that was satisfied may ask again, also a moment later."""
         for _ in range(2):
             tenant.advance(30)
-            assert passed(verified, tenant, verified.get("/call/now")).text.startswith("200")
+            assert verified.step_up("/call/now", code(tenant)).text.startswith("200")
 
     def test_program(self, verified, tenant):
         """A program gets the 403 that it can act on, and the answer when it has."""
         tenant.advance(301)
         token = verified.mfa_required("/call/transfer")["mfa_token"]
-        body = {"mfa_token": token, "code": tenant.current_otp(ANA)}
+        body = {"mfa_token": token, "code": code(tenant)}
         assert verified.json("POST", "/auth/mfa/verify", json=body).status_code == 200
         assert verified.json("GET", "/call/transfer").text.startswith("200")
 
@@ -240,7 +220,7 @@ class TestStepUp:
     def test_universal_login(self, ana, tenant):
         """Where the tenant hands out tokens without a check, Universal Login does it, and back."""
         page = ana.get("/call/open?x=1")
-        page = ana.press(page, "code", code=tenant.current_otp(ANA))
+        page = ana.press(page, "code", code=code(tenant))
         assert page.url == "http://localhost/call/open?x=1"
         assert page.text.startswith("200 /v1/open")
 
@@ -252,14 +232,14 @@ class TestNoCircles:
     def test_never_content(self, verified, tenant, caplog, path):
         """What refuses even the token of the check that it asked for is asked no more."""
         tenant.advance(30)
-        page = passed(verified, tenant, verified.get(f"/call/{path}"))
+        page = verified.step_up(f"/call/{path}", code(tenant))
         assert (page.status, page.heading) == (403, UNAVAILABLE)
         assert f"{PAYMENTS} refuses a token right after a check" in caplog.text
         assert len(grants(tenant)) == 2
 
     def test_right_after_a_guard(self, ana, tenant):
         """So is what refuses the token of the check that a guard has asked for just now."""
-        page = passed(ana, tenant, ana.get("/guarded/never"))
+        page = ana.step_up("/guarded/never", code(tenant))
         assert (page.status, page.heading) == (403, UNAVAILABLE)
         assert len(grants(tenant)) == 1
 
@@ -301,8 +281,7 @@ class TestOtherAnswers:
 
     def test_scope(self, ana, tenant):
         """The token is for the scope that was asked for."""
-        page = ana.get("/call/balance?scope=close:accounts")
-        assert passed(ana, tenant, page).status == 403
+        assert ana.step_up("/call/balance?scope=close:accounts", code(tenant)).status == 403
 
 
 class TestOrigin:
@@ -357,13 +336,29 @@ class TestOrigin:
         with app.test_request_context():
             assert current_auth0.api(PAYMENTS, base_url=base_url)
 
-    def test_other_credentials(self, in_view, tmp_path, monkeypatch):
-        """Neither a header of the caller nor a .netrc file comes in place of the token."""
+    def test_other_credentials(self, in_view, tmp_path, monkeypatch, requests_mock):
+        """Neither what the caller gives nor a .netrc file comes in place of the token."""
         (tmp_path / "netrc").write_text("default login me password it")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-        own = {"headers": {"Authorization": "Basic x"}, "auth": ("a", "b")}
-        assert in_view(lambda api: api.get("moved").text).startswith("/v1/plain")
-        assert in_view(lambda api: api.get("moved", **own).text).startswith("/v1/plain")
+        sent = requests_mock.get("https://payments.example.com/x", text="")
+
+        def call(_):
+            api = current_auth0.api(ACCOUNTS, base_url="https://payments.example.com")
+            api.get("x")
+            api.get("x", headers={"Authorization": "Basic x"}, auth=("a", "b"))
+            return ""
+
+        in_view(call)
+        seen = [one.headers["Authorization"] for one in sent.request_history]
+        assert [one[:10] for one in seen] == ["Bearer eyJ"] * 2
+
+    def test_proxy(self, in_view, monkeypatch, other_place):
+        """On this machine, without TLS, no proxy of the environment gets the token to read."""
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("http_proxy", other_place[0])
+        assert in_view(lambda api: api.get("plain").text).startswith("/v1/plain")
+        assert other_place[1] == []
 
     def test_cookies_are_not_kept(self, in_view):
         """A cookie that the API sets for one user is not sent with the next call."""
@@ -395,6 +390,7 @@ class TestConnections:
             with current_auth0.api(ACCOUNTS, base_url=payments) as first:
                 first.get("plain")
             assert first.get_adapter(payments) is api.get_adapter(payments)
+            assert len(api.get_adapter(payments).poolmanager.pools) > 0
             return api.get("plain").text
 
         assert in_view(call).startswith("/v1/plain")

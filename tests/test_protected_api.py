@@ -270,10 +270,16 @@ class TestShapes:
         """No method of HTTP is a way around it."""
         assert asked(app, "/balance", method=method).status_code == 401
 
-    def test_preflight(self, app):
+    def test_preflight(self, app, api):
         """A browser may ask, without a token, which methods there are; the view does not run."""
-        answer = asked(app, "/balance", method="OPTIONS")
-        assert (answer.status_code, answer.data) == (200, b"")
+        inner = Blueprint("inner", __name__)
+        inner.route("/inner", methods=["OPTIONS"])(lambda: "ran")
+        app.register_blueprint(api.guard_blueprint(inner))
+        options = api.requires_token()(lambda: "ran")
+        app.add_url_rule("/options", "options", options, methods=["OPTIONS"])
+        for path in ("/balance", "/inner", "/options"):
+            answer = asked(app, path, method="OPTIONS")
+            assert (answer.status_code, answer.data) == (200, b"")
 
     def test_error_handler_of_the_application(self, app):
         """An application's handler of all exceptions does not see a refusal."""
