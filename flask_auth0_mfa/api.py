@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
@@ -249,7 +248,7 @@ def _refusal(wanted: TokenRequirement) -> Response | None:
             acr_values=" ".join(demand.acr_values) or None,
             max_age=demand.max_age,
         )
-    request.environ.setdefault(_CLAIMS, {})[wanted.api] = MappingProxyType(claims)
+    request.environ.setdefault(_CLAIMS, {})[wanted.api] = claims
     return None
 
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import requests
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, flash, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.wrappers import Response as BaseResponse
 
 from flask_auth0_mfa import Auth0MFA, current_auth0, requires_login
 
@@ -82,10 +83,12 @@ def add_views(app: Flask) -> None:
 
     @app.post("/transfer")
     @requires_login
-    def send() -> tuple[str, int]:
+    def send() -> BaseResponse | tuple[str, int]:
         """Send the money; who took long over the form has the check once more."""
         order = {"payee": request.form["payee"], "amount": request.form.get("amount", type=int)}
         answer = payments().post("transfers", json=order)
         if answer.status_code != 201:
             return render_template("pay/refused.html"), 400
-        return render_template("pay/sent.html", **answer.json()), 200
+        sent = answer.json()
+        flash(f"€{sent['amount']} are on their way to {sent['payee']}.")
+        return redirect(url_for("balance"), 303)

@@ -50,8 +50,7 @@ def add_views(app: Flask) -> None:
     @app.get("/limits")
     @to_move_money
     def limits() -> Response:
-        """Return how much may be sent; asked before a form is shown, so that none is filled in
-        in vain."""
+        """Return how much may be sent; asked before a form for it is shown."""
         return jsonify(limit=min(LIMIT, balance_of(api.claims["sub"])))
 
     @app.post("/transfers")
@@ -59,8 +58,8 @@ def add_views(app: Flask) -> None:
     def transfers() -> tuple[Response, int]:
         """Move money."""
         user, order = api.claims["sub"], request.get_json()
-        amount = int(order["amount"])
-        if not 0 < amount <= min(LIMIT, balance_of(user)):
+        amount = order["amount"]
+        if not isinstance(amount, int) or not 0 < amount <= min(LIMIT, balance_of(user)):
             return jsonify(error="limit_exceeded"), 409
         balances[user] -= amount
         return jsonify(payee=str(order["payee"]), amount=amount), 201
