@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
-from .api import TOKEN_REQUIREMENT, TokenRequirement
+from .api import EXTENSION, TOKEN_REQUIREMENT, TokenRequirement
 from .decorators import REQUIREMENT, Requirement
 from .models import scope_set
 
@@ -82,7 +82,8 @@ def _guards(
 
 def _audience(app: Flask, wanted: Mark) -> str | None:
     if isinstance(wanted, TokenRequirement):
-        return wanted.api.services(app).settings.audience
+        found = app.extensions.get(EXTENSION, {}).get(wanted.api)
+        return found.settings.audience if found is not None else None
     return wanted.request.audience if wanted is not None else None
 
 

@@ -23,6 +23,8 @@ TARGET_TTL = 3600
 APPROVAL_TTL = 300
 #: A verification at login counts for every audience.
 ANY_AUDIENCE = "*"
+#: The method of a verification that is the tenant's word alone (``AUTH0_STEPUP_TRUST_TENANT``).
+TENANTS_WORD = "tenant"
 
 
 class MalformedSessionError(ValueError):

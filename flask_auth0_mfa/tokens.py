@@ -55,15 +55,23 @@ class SigningKeys:
         self._asked_at = 0.0
 
     def current(self) -> KeySet:
-        """Return the keys, fetching them when there are none or they are old."""
-        with self._lock:
-            if self._keys is None:
-                self._renew()
-            elif self._is_over(self._fetched_at, KEYS_TTL) and self._may_ask():
-                # Old keys are better than none while the tenant cannot be reached.
-                with suppress(Auth0UnavailableError, InvalidTokenError):
+        """Return the keys, fetching them when there are none or they are old.
+
+        Old keys are better than none while the tenant cannot be reached; and nobody waits for
+        another thread's fetch who has any.
+        """
+        if self._keys is None:
+            with self._lock:
+                if self._keys is None:
                     self._renew()
-            return self._known()
+        elif self._is_over(self._fetched_at, KEYS_TTL) and self._lock.acquire(blocking=False):
+            try:
+                if self._may_ask():
+                    with suppress(Auth0UnavailableError, InvalidTokenError):
+                        self._renew()
+            finally:
+                self._lock.release()
+        return self._known()
 
     def renewed(self) -> KeySet:
         """Return the keys after a look for new ones, at most one every few seconds."""

@@ -90,7 +90,7 @@ def payments(tenant_server, other_place):
         yield f"{url}v1/"
 
 
-def bank(tenant_server, payments):
+def bank(tenant_server, payments, **options):
     """Return an application with a page for each view of the API, which shows its answer."""
     app = Flask("bank")
     app.config["SECRET_KEY"] = SECRET_KEY
@@ -100,6 +100,7 @@ def bank(tenant_server, payments):
         domain=tenant_server.url,
         client_id="demo-client",
         client_secret="demo-secret",
+        **options,
     )
 
     @app.get("/")
@@ -118,6 +119,11 @@ def bank(tenant_server, payments):
     @requires_stepup(PAYMENTS)
     def guarded(path):
         return current_auth0.api(PAYMENTS, base_url=payments).get(path).text
+
+    @app.get("/trusted/<path:path>")
+    @requires_stepup(ACCOUNTS)
+    def trusted(path):
+        return current_auth0.api(ACCOUNTS, base_url=payments).get(path).text
 
     @app.get("/retina")
     def retina():
@@ -194,6 +200,14 @@ class TestStepUp:
         page = verified.step_up("/guarded/now", code(tenant))
         assert page.text.startswith("/v1/now")
         assert len(grants(tenant)) == 2
+
+    def test_word_of_the_tenant(self, tenant, tenant_server, payments):
+        """An API is not content with a token that a guard took on the tenant's word alone."""
+        app = bank(tenant_server, payments, stepup_trust_tenant=True)
+        ana = Visitor(app)
+        ana.log_in(ANA)
+        page = ana.press(ana.get("/trusted/open"), "code", code=code(tenant))
+        assert page.text.startswith("/v1/open")
 
     def test_again_later(self, verified, tenant):
         """An API that was satisfied may ask again, also a moment later."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import threading
 
 import pytest
 import requests
@@ -48,9 +49,12 @@ class Jwks:
         self.failure = None
         self.extra = []
         self.fetched = 0
+        self.wait = None
 
     def __call__(self):
         self.fetched += 1
+        if self.wait is not None:
+            self.wait()
         if self.failure is not None:
             raise self.failure
         return {"keys": [*(key.as_dict(private=False) for key in self.keys), *self.extra]}
@@ -308,6 +312,29 @@ class TestKeys:
         clock.advance(KEYS_PAUSE)
         is_refused(verifier, signed(NEW_KEY))
         assert jwks.fetched == 3
+
+    @pytest.mark.parametrize("age", [KEYS_PAUSE, KEYS_TTL], ids=["fresh", "old"])
+    def test_slow_tenant(self, verifier, jwks, clock, age):
+        """While one thread waits for new keys, tokens of a known key are checked as before."""
+        verifier.verify(signed())
+        clock.advance(age)
+        is_asked, may_answer, has_answered = (threading.Event() for _ in range(3))
+
+        def wait():
+            is_asked.set()
+            may_answer.wait(3)
+            has_answered.set()
+
+        jwks.wait = wait
+        slow = threading.Thread(target=is_refused, args=(verifier, signed(NEW_KEY)))
+        slow.start()
+        try:
+            assert is_asked.wait(10)
+            assert verifier.verify(signed())
+            assert not has_answered.is_set()
+        finally:
+            may_answer.set()
+            slow.join()
 
     def test_unknown_key_ids_at_the_start(self, verifier, jwks):
         """Nor does a flood before the first good token fetch more than once."""

@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from ..errors import StepUpUnavailableError
-from ..models import Auth0Session, StepUpDemand, StepUpRequest
+from ..models import (
+    ANY_AUDIENCE,
+    TENANTS_WORD,
+    Auth0Session,
+    StepUpDemand,
+    StepUpRequest,
+)
 from .parts import Parts
 from .tokens import TokenFlow
 
@@ -50,7 +56,7 @@ class Refusals:
                 "%s asks for acr_values that no check here can give: %.200r", audience, asked
             )
             raise StepUpUnavailableError()
-        if session.verification_for(audience, FRESHEST, request.methods, self.parts.clock()):
+        if self._was_checked_just_now(session, audience):
             logger.error(
                 "%s refuses a token right after a check: does the tenant's Action put the claims "
                 "into the token that this API looks for?",
@@ -60,3 +66,8 @@ class Refusals:
         # At least a second: for Universal Login 0 is no age.
         max_age = None if demand.max_age is None else max(1, demand.max_age)
         self.tokens.step_up(session, replace(request, max_age=max_age))
+
+    def _was_checked_just_now(self, session: Auth0Session, audience: str) -> bool:
+        records = (session.verified.get(key) for key in (audience, ANY_AUDIENCE))
+        proofs = (one for one in records if one is not None and one.method != TENANTS_WORD)
+        return any(one.at > self.parts.clock() - FRESHEST for one in proofs)

@@ -19,6 +19,7 @@ from ..errors import (
     refresh_error,
 )
 from ..models import (
+    TENANTS_WORD,
     AccessToken,
     Auth0Session,
     StepUpRequest,
@@ -88,7 +89,8 @@ class TokenFlow:
         except StepUpUnavailableError:
             raise self.contexts.universal_login(session, request) from None
         if self.parts.settings.stepup_trust_tenant and not is_verified:
-            session.verified[request.audience or ""] = Verification(self.parts.now(), "tenant")
+            word = Verification(self.parts.now(), TENANTS_WORD)
+            session.verified[request.audience or ""] = word
         if not self._is_verified(session, request):
             raise self.contexts.universal_login(session, request)
         return token
