@@ -211,7 +211,7 @@ class ProtectedAPI:
         if demand.max_age is None:
             return True
         moment = claims.get(self._auth_time_claim)
-        if not isinstance(moment, (int, float)) or isinstance(moment, bool):
+        if not isinstance(moment, (int, float)):
             return False
         return -LEEWAY <= now - moment <= demand.max_age
 

@@ -75,6 +75,7 @@ def payments(tenant_server, other_place):
     app.get("/v1/away", endpoint="away")(lambda: redirect(f"{other_place[0]}away", 307))
 
     @app.get("/v1/zero", endpoint="zero", defaults={"asked": "max_age=0"})
+    @app.get("/v1/open/zero", endpoint="open zero", defaults={"asked": "max_age=0"})
     @app.get("/v1/odd", endpoint="odd", defaults={"asked": 'acr_values="urn:retina"'})
     def not_content(asked):
         header = f'Basic realm="x", Bearer error="insufficient_user_authentication", {asked}'
@@ -109,7 +110,7 @@ def bank(tenant_server, payments, **options):
 
     @app.get("/call/<path:path>")
     def call(path):
-        audience = ACCOUNTS if path == "open" else PAYMENTS
+        audience = ACCOUNTS if path.startswith("open") else PAYMENTS
         scope = request.args.get("scope")
         api = current_auth0.api(audience, base_url=payments, scope=scope, reason="To see money.")
         answer = api.get(path)
@@ -256,6 +257,15 @@ class TestNoCircles:
         page = ana.step_up("/guarded/never", code(tenant))
         assert (page.status, page.heading) == (403, UNAVAILABLE)
         assert len(grants(tenant)) == 1
+
+    def test_never_content_with_universal_login(self, ana, tenant):
+        """So is what refuses the token of a fresh login with a second factor."""
+        tenant.advance(30)
+        page = ana.get("/call/open/zero")
+        # An age of 0 is at least a fresh login.
+        page = ana.press(page, "password", username=ANA, password="demo")
+        page = ana.press(page, "code", code=code(tenant))
+        assert (page.status, page.heading) == (403, UNAVAILABLE)
 
     def test_try_again(self, verified, tenant):
         """A new attempt later is a new check: the API may have been mended."""
