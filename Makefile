@@ -38,7 +38,7 @@ $(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build
 endef
 # The tests that run what the pages show; each page names those that need more than a page alone.
 SNIPPETS := tests/test_docs.py tests/test_quickstart.py \
-	$(addprefix tests/,test_action.py::test_action_of_the_page test_cli.py::test_table_of_the_page \
+	$(addprefix tests/,test_action.py::test_action_of_the_page test_action.py::TestClaims test_cli.py::test_table_of_the_page \
 		test_doctor.py::test_sample_of_the_page test_doctor.py::test_forgotten_steps_of_the_page \
 		test_i18n.py::test_catalogues_of_the_page test_examples.py::TestDemo \
 		test_example_own_login.py::test_program test_example_spa.py::test_program)

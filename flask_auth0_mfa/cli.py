@@ -128,17 +128,20 @@ def routes(ctx: click.Context, *, form: str) -> None:
     A route with several guards has a line for each. Routes without a guard of this extension are
     not listed.
     """
-    from . import listing
+    from . import api, listing, services
     from .inventory import guarded_routes
 
-    app = _application(ctx)
-    rows, default = guarded_routes(app), _services(app).settings.stepup_max_age
+    app = ctx.ensure_object(ScriptInfo).load_app()
+    # An API that takes tokens has guards, and mostly no Auth0MFA with a default age.
+    is_api = api.EXTENSION in app.extensions and services.EXTENSION not in app.extensions
+    default = None if is_api else _services(app).settings.stepup_max_age
+    rows = guarded_routes(app)
     if form == "json":
         click.echo(listing.as_json(rows, default))
     elif form == "markdown":
         click.echo(listing.as_markdown(rows, default))
     elif not rows:
-        click.echo("No route is guarded by requires_stepup or requires_login.")
+        click.echo("No route is guarded by requires_stepup, requires_login or requires_token.")
     else:
         click.echo(listing.as_table(rows, default, width=_width()))
 

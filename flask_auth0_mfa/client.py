@@ -24,7 +24,7 @@ from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
 from . import jsontext
-from .config import Settings
+from .config import Settings, TenantSettings
 from .errors import (
     Auth0MfaRequired,
     Auth0ResponseError,
@@ -64,21 +64,120 @@ _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 CHANNELS = {"sms": "sms", "voice": "voice", "email": "email", "push": "auth0"}
 
 
-class Auth0Client:
-    """Calls one tenant for one client; safe to share between threads."""
+class TenantClient:
+    """Calls one tenant, for what needs no credentials; safe to share between threads."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
-        self._settings = settings
+    def __init__(self, settings: TenantSettings, clock: Callable[[], float] = time.time) -> None:
+        self._tenant = settings
         self._clock = clock
         self._http = _http_session()
-        self._signing_key = _signing_key(settings.client_assertion_signing_key)
         self._adapter: BaseAdapter | None = None
-        self._metadata: dict[str, Any] | None = None
 
     def mount(self, adapter: BaseAdapter) -> None:
         """Send the tenant's requests through ``adapter`` (a tenant in process, for tests)."""
         self._adapter = adapter
-        self._http.mount(self._settings.base_url, adapter)
+        self._http.mount(self._tenant.base_url, adapter)
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the tenant's public keys (``GET /.well-known/jwks.json``)."""
+        try:
+            answer = self._call("GET", "/.well-known/jwks.json")
+        except Auth0ResponseError as error:
+            # No error of this endpoint is documented but its rate limit.
+            raise Auth0UnavailableError(retry_after=error.retry_after) from None
+        if not isinstance(answer, dict):
+            raise Auth0UnavailableError()
+        return answer
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        data: Mapping[str, str] | None = None,
+        bearer: str | None = None,
+    ) -> Any:
+        """Send one request and return its JSON.
+
+        Raises :class:`Auth0ResponseError` for an error in Auth0's form and
+        :class:`Auth0UnavailableError` for everything that is not a documented answer.
+        """
+        try:
+            with deadline(TOTAL_TIMEOUT):
+                response = self._http.request(
+                    method,
+                    self._tenant.base_url + quote(path, safe="/."),
+                    json=body,
+                    data=data,
+                    headers={"Authorization": f"Bearer {bearer}"} if bearer else None,
+                    timeout=self._tenant.timeout,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    answer = _parse(read_body(response))
+        except (requests.RequestException, HTTPError, OSError) as error:
+            # The class name alone: the text of these errors can carry addresses and headers.
+            logger.warning("Auth0 %s %s failed: %s", method, path, type(error).__name__)
+            raise Auth0UnavailableError() from None
+        return self._checked(method, path, response, answer)
+
+    def _checked(self, method: str, path: str, response: requests.Response, answer: Any) -> Any:
+        if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+            self._raise_error(method, path, response, answer)
+        if response.status_code == 200:
+            # Revocation answers with an empty body, or with the word OK.
+            return None if path == "/oauth/revoke" else answer
+        retry_after = self._retry_after(response)
+        if response.status_code == 429:
+            raise Auth0ResponseError("too_many_requests", "", 429, retry_after)
+        logger.warning("Auth0 %s %s answered %d", method, path, response.status_code)
+        raise Auth0UnavailableError(retry_after=retry_after)
+
+    def _raise_error(
+        self, method: str, path: str, response: requests.Response, answer: Mapping[str, Any]
+    ) -> None:
+        code, status = answer["error"], response.status_code
+        if code == "mfa_required":
+            requirements = answer.get("mfa_requirements")
+            raise Auth0MfaRequired(
+                _visible(answer.get("mfa_token")),
+                requirements if isinstance(requirements, dict) else {},
+            )
+        retry_after = self._retry_after(response)
+        if status >= 500:
+            logger.warning("Auth0 %s %s answered %d", method, path, status)
+            raise Auth0UnavailableError(retry_after=retry_after)
+        if code in {"invalid_client", "unauthorized_client"}:
+            logger.error(
+                "Auth0 %s %s answered %s: check AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET and the "
+                "application's grant types (Refresh Token, MFA) in the dashboard",
+                method,
+                path,
+                "invalid_client" if code == "invalid_client" else "unauthorized_client",
+            )
+        description = answer.get("error_description")
+        raise Auth0ResponseError(
+            code, description if isinstance(description, str) else "", status, retry_after
+        )
+
+    def _retry_after(self, response: requests.Response) -> int | None:
+        """Return how long Auth0 asks us to wait, between 1 second and an hour."""
+        asked = _integer(response.headers.get("Retry-After"))
+        if asked is None and (reset := _integer(response.headers.get("x-ratelimit-reset"))):
+            asked = reset - int(self._clock())
+        return None if asked is None else max(1, min(asked, MAX_RETRY_AFTER))
+
+
+class Auth0Client(TenantClient):
+    """Calls one tenant for one client; safe to share between threads."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(settings, clock)
+        self._settings = settings
+        self._signing_key = _signing_key(settings.client_assertion_signing_key)
+        self._metadata: dict[str, Any] | None = None
 
     def share_transport(self, session: requests.Session) -> None:
         """Make another requests session talk to the tenant the way this client does."""
@@ -122,17 +221,6 @@ class Auth0Client:
     def revoke(self, refresh_token: str) -> None:
         """Revoke a refresh token (RFC 7009, Auth0 ``POST /oauth/revoke``)."""
         self._call("POST", "/oauth/revoke", data={"token": refresh_token} | self.credentials())
-
-    def jwks(self) -> dict[str, Any]:
-        """Return the tenant's public keys (``GET /.well-known/jwks.json``)."""
-        try:
-            answer = self._call("GET", "/.well-known/jwks.json")
-        except Auth0ResponseError as error:
-            # No error of this endpoint is documented but its rate limit.
-            raise Auth0UnavailableError(retry_after=error.retry_after) from None
-        if not isinstance(answer, dict):
-            raise Auth0UnavailableError()
-        return answer
 
     def end_session_endpoint(self) -> str | None:
         """Return where OpenID Connect logout starts, if the tenant offers it.
@@ -207,7 +295,7 @@ class Auth0Client:
             binding_method=_optional_string(answer, "binding_method"),
         )
 
-    # -- one way through ---------------------------------------------------------------------
+    # -- credentials ---------------------------------------------------------------------------
 
     def credentials(self) -> dict[str, str]:
         """Return the body fields that authenticate this client (secret or private_key_jwt)."""
@@ -236,86 +324,6 @@ class Auth0Client:
     def _grant(self, fields: dict[str, str]) -> TokenResponse:
         answer = self._call("POST", "/oauth/token", data=fields | self.credentials())
         return token_response(_object(answer))
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        data: Mapping[str, str] | None = None,
-        bearer: str | None = None,
-    ) -> Any:
-        """Send one request and return its JSON.
-
-        Raises :class:`Auth0ResponseError` for an error in Auth0's form and
-        :class:`Auth0UnavailableError` for everything that is not a documented answer.
-        """
-        try:
-            with deadline(TOTAL_TIMEOUT):
-                response = self._http.request(
-                    method,
-                    self._settings.base_url + quote(path, safe="/."),
-                    json=body,
-                    data=data,
-                    headers={"Authorization": f"Bearer {bearer}"} if bearer else None,
-                    timeout=self._settings.timeout,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                with response:
-                    answer = _parse(read_body(response))
-        except (requests.RequestException, HTTPError, OSError) as error:
-            # The class name alone: the text of these errors can carry addresses and headers.
-            logger.warning("Auth0 %s %s failed: %s", method, path, type(error).__name__)
-            raise Auth0UnavailableError() from None
-        return self._checked(method, path, response, answer)
-
-    def _checked(self, method: str, path: str, response: requests.Response, answer: Any) -> Any:
-        if isinstance(answer, dict) and isinstance(answer.get("error"), str):
-            self._raise_error(method, path, response, answer)
-        if response.status_code == 200:
-            # Revocation answers with an empty body, or with the word OK.
-            return None if path == "/oauth/revoke" else answer
-        retry_after = self._retry_after(response)
-        if response.status_code == 429:
-            raise Auth0ResponseError("too_many_requests", "", 429, retry_after)
-        logger.warning("Auth0 %s %s answered %d", method, path, response.status_code)
-        raise Auth0UnavailableError(retry_after=retry_after)
-
-    def _raise_error(
-        self, method: str, path: str, response: requests.Response, answer: Mapping[str, Any]
-    ) -> None:
-        code, status = answer["error"], response.status_code
-        if code == "mfa_required":
-            requirements = answer.get("mfa_requirements")
-            raise Auth0MfaRequired(
-                _visible(answer.get("mfa_token")),
-                requirements if isinstance(requirements, dict) else {},
-            )
-        retry_after = self._retry_after(response)
-        if status >= 500:
-            logger.warning("Auth0 %s %s answered %d", method, path, status)
-            raise Auth0UnavailableError(retry_after=retry_after)
-        if code in {"invalid_client", "unauthorized_client"}:
-            logger.error(
-                "Auth0 %s %s answered %s: check AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET and the "
-                "application's grant types (Refresh Token, MFA) in the dashboard",
-                method,
-                path,
-                "invalid_client" if code == "invalid_client" else "unauthorized_client",
-            )
-        description = answer.get("error_description")
-        raise Auth0ResponseError(
-            code, description if isinstance(description, str) else "", status, retry_after
-        )
-
-    def _retry_after(self, response: requests.Response) -> int | None:
-        """Return how long Auth0 asks us to wait, between 1 second and an hour."""
-        asked = _integer(response.headers.get("Retry-After"))
-        if asked is None and (reset := _integer(response.headers.get("x-ratelimit-reset"))):
-            asked = reset - int(self._clock())
-        return None if asked is None else max(1, min(asked, MAX_RETRY_AFTER))
 
 
 class _Direct(requests.Session):

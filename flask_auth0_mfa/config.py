@@ -51,10 +51,34 @@ _PUBLISHED = frozenset(
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All settings of one application, checked; secrets are left out of ``repr``."""
+class TenantSettings:
+    """Where the tenant is, and how long its answers may take."""
 
     domain: str
+    timeout: tuple[float, float]
+
+    @property
+    def base_url(self) -> str:
+        """The tenant's origin, ``https://`` but for a local tenant."""
+        return self.domain if _is_local(self.domain) else f"https://{self.domain}"
+
+    @property
+    def issuer(self) -> str:
+        """The issuer of its tokens; ends in a slash and is compared byte for byte."""
+        return f"{self.base_url}/"
+
+
+@dataclass(frozen=True)
+class ApiSettings(TenantSettings):
+    """The settings of an API that takes access tokens: it has no login and no session."""
+
+    audience: str
+
+
+@dataclass(frozen=True)
+class Settings(TenantSettings):
+    """All settings of one application, checked; secrets are left out of ``repr``."""
+
     client_id: str
     client_secret: str | None = field(repr=False)
     client_assertion_signing_key: str | None = field(repr=False)
@@ -78,17 +102,6 @@ class Settings:
     mfa_help_url: str | None
     mfa_cancel_url: str
     state_uri: str | None = field(repr=False)
-    timeout: tuple[float, float]
-
-    @property
-    def base_url(self) -> str:
-        """The tenant's origin, ``https://`` but for a local tenant."""
-        return self.domain if _is_local(self.domain) else f"https://{self.domain}"
-
-    @property
-    def issuer(self) -> str:
-        """The issuer of ID tokens; ends in a slash and is compared byte for byte."""
-        return f"{self.base_url}/"
 
 
 class _Problem(ValueError):
@@ -286,6 +299,29 @@ def load_settings(
     if problems:
         raise ConfigurationError(problems)
     return Settings(**values)
+
+
+def load_api_settings(
+    config: Mapping[str, Any], options: Mapping[str, Any], environ: Mapping[str, str]
+) -> ApiSettings:
+    """Return the checked settings of an API: ``domain``, ``audience`` and ``timeout``.
+
+    Raises :class:`~flask_auth0_mfa.errors.ConfigurationError` that lists every problem.
+    """
+    problems, values = [], {}
+    for name in ("domain", "audience", "timeout"):
+        try:
+            values[name] = _read(name, KEYS[name], config, options, environ)
+        except _Problem as problem:
+            problems.append(f"{PREFIX}{name.upper()} {problem}.")
+    if values.get("audience", ...) is None:
+        problems.append(
+            "AUTH0_AUDIENCE is missing: set it to the API's identifier from its page in the Auth0 "
+            'dashboard, or name it: ProtectedAPI(app, audience="https://payments.example.com").'
+        )
+    if problems:
+        raise ConfigurationError(problems)
+    return ApiSettings(**values)
 
 
 def _read(

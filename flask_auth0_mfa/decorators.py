@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from flask import Blueprint, after_this_request, current_app, request
@@ -26,9 +26,18 @@ from .sessions import auth0_session
 View = TypeVar("View", bound=Callable[..., Any])
 Guard = Callable[[], None]
 
-#: Name under which a guarded view or blueprint carries its
-#: :class:`~flask_auth0_mfa.models.StepUpRequest`, or ``None`` where a login is enough.
+#: Name under which a guarded view or blueprint carries its :class:`Requirement`, or ``None`` where
+#: a login is enough.
 REQUIREMENT = "__auth0_mfa_requirement__"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What a guard asks for, and what it does with the request that it stops."""
+
+    request: StepUpRequest
+    binds: Callable[..., str | None] | None = None
+    resume: bool = False
 
 
 def requires_login(view: View) -> View:
@@ -70,10 +79,11 @@ def requires_stepup(
 
     Put it under ``@app.route``, so that the route holds the guarded view.
     """
-    wanted = _requirement(audience, scope, max_age, reason, methods)
+    asked = _step_up_request(audience, scope, max_age, reason, methods)
+    wanted = Requirement(asked, binds, resume)
 
     def decorate(view: View) -> View:
-        return _guarded(view, lambda: _check_step_up(wanted, binds, resume=resume), wanted)
+        return _guarded(view, lambda: _check_step_up(wanted), wanted)
 
     return decorate
 
@@ -96,17 +106,18 @@ def guard_blueprint(
     guard: Guard = _check_login
     setattr(blueprint, REQUIREMENT, None)
     if audience is not None:
-        wanted = _requirement(audience, scope, max_age, reason, methods)
+        asked = _step_up_request(audience, scope, max_age, reason, methods)
+        wanted = Requirement(asked, binds, resume)
         setattr(blueprint, REQUIREMENT, wanted)
 
         def guard() -> None:
-            _check_step_up(wanted, binds, resume=resume)
+            _check_step_up(wanted)
 
     blueprint.before_request(lambda: _refusal(guard))
     return blueprint
 
 
-def _requirement(
+def _step_up_request(
     audience: str,
     scope: str | None,
     max_age: int | None,
@@ -129,7 +140,7 @@ def _requirement(
     )
 
 
-def _guarded(view: View, guard: Guard, wanted: StepUpRequest | None) -> View:
+def _guarded(view: View, guard: Guard, wanted: Requirement | None) -> View:
     @functools.wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         refusal = _refusal(guard)
@@ -164,24 +175,23 @@ def _check_login() -> None:
             raise LoginRequiredError()
 
 
-def _check_step_up(
-    wanted: StepUpRequest, binds: Callable[..., str | None] | None, *, resume: bool
-) -> None:
-    approval = text_to_approve(binds)
+def _check_step_up(wanted: Requirement) -> None:
+    asked = wanted.request
+    approval = text_to_approve(wanted.binds)
     if approval is not None:
-        wanted = replace(wanted, approval=approval)
+        asked = replace(asked, approval=approval)
     tokens = services().tokens
     with auth0_session(is_strict=True) as session:
         try:
-            if not tokens.is_open(session, wanted):
+            if not tokens.is_open(session, asked):
                 # The reason may be a lazy text, which is read in the language of this request.
-                reason = wanted.reason and str(wanted.reason)
-                wanted = replace(wanted, reason=reason, return_to=return_to_page())
-                tokens.require(session, wanted)
+                reason = asked.reason and str(asked.reason)
+                asked = replace(asked, reason=reason, return_to=return_to_page())
+                tokens.require(session, asked)
         except MfaRequiredError as error:
-            if resume:
+            if wanted.resume:
                 keep_form(session, error.context_id)
             raise
-        if resume:
+        if wanted.resume:
             forget_form(session)
     note_approval(approval)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 from flask import Flask
@@ -18,8 +18,11 @@ from .approval import approved_text
 from .cli import commands
 from .client import Auth0Client
 from .client import token_response as parse_token_response
+from .clock import AppClock
 from .config import key_warnings, load_settings
+from .downstream import ApiSession, Timeout, api_session, build_adapter
 from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError
+from .factors import MULTI_FACTOR
 from .flows import (
     Approvals,
     ChallengeFlow,
@@ -27,6 +30,7 @@ from .flows import (
     EnrollmentFlow,
     Parts,
     Proof,
+    Refusals,
     TokenFlow,
     VerificationFlow,
 )
@@ -37,7 +41,7 @@ from .models import AccessToken, Authenticator, Challenge, Enrollment, StepUpReq
 from .refresh import TokenFamily
 from .responses import error_response, return_to_page
 from .sealing import Sealer
-from .services import EXTENSION, AppClock, Services, services
+from .services import EXTENSION, Services, services
 from .sessions import auth0_session, wrap
 from .signin import SignInFlow
 from .state import open_state
@@ -119,10 +123,12 @@ class Auth0MFA:
             challenges=challenges,
             verification=VerificationFlow(parts, contexts, tokens, challenges),
             enrollment=EnrollmentFlow(parts, contexts),
+            refusals=Refusals(parts, tokens),
             sign_in=SignInFlow(settings, logins, verifier, clock, sender=app),
             logins=logins,
             limits=build_limits(settings, sealer, sender=app),
             oauth=build_oauth(app, settings, client, keys),
+            api_adapter=build_adapter(),
             clock=clock,
             facade=self,
         )
@@ -158,6 +164,45 @@ class Auth0MFA:
         request = StepUpRequest(audience, scope, return_to=return_to_page())
         with auth0_session() as session:
             return services().tokens.access_token(session, request, refresh=refresh)
+
+    def api(
+        self,
+        audience: str,
+        *,
+        base_url: str,
+        scope: str | None = None,
+        reason: str | None = None,
+        methods: Collection[str] | None = None,
+        acr_values: Collection[str] = (MULTI_FACTOR,),
+        timeout: Timeout | None = None,
+    ) -> ApiSession:
+        """Return a requests session for calling an API in the name of the signed-in user.
+
+        It adds the access token for the audience, as :meth:`get_access_token` returns it, and
+        starts the step-up that the API asks for (RFC 9470).
+
+        :param audience: the API's identifier in Auth0.
+        :param base_url: where the API is: ``https://``, or ``http://`` on this machine. Addresses
+            of calls are relative to it, and the token is sent to its origin only.
+        :param scope: scopes that the token must have, with spaces between them.
+        :param reason: one sentence for the challenge page, as in the guards.
+        :param methods: the methods that are accepted in a step-up, as in the guards.
+        :param acr_values: what this API calls the second factor that is proved here.
+        :param timeout: seconds to connect and to wait for data; else ``AUTH0_TIMEOUT``.
+
+        Raises :class:`ValueError` for a ``base_url`` that no token should go to. A call raises
+        what :meth:`get_access_token` raises, and :class:`StepUpUnavailableError` when the API asks
+        for what no step-up can give.
+        """
+        return api_session(
+            audience,
+            base_url,
+            scope=scope,
+            reason=reason,
+            methods=methods,
+            acr_values=acr_values,
+            timeout=timeout,
+        )
 
     @property
     def approval(self) -> str | None:

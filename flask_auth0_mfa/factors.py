@@ -14,6 +14,10 @@ from collections.abc import Iterable
 #: weaker than a code, text messages are restricted, e-mail is no second device).
 METHODS = ("otp", "push", "sms", "voice", "email", "recovery-code")
 
+#: Asks for a second factor, and says that there was one (``acr``): Auth0's value, which comes from
+#: the PAPE policy of OpenID.
+MULTI_FACTOR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
+
 _FACTORS = {
     "otp": "otp",
     "totp": "otp",

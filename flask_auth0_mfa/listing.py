@@ -4,41 +4,77 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from .inventory import GuardedRoute
+from .api import TokenRequirement
+from .inventory import GuardedRoute, Mark
 
 _HEAD = ("RULE", "HTTP", "NEEDS", "API", "AGE")
-_STEP_UP, _LOGIN = "step-up", "login"
+_MARKDOWN_HEAD = (
+    "Rule", "HTTP", "Endpoint", "Needs", "API", "Scope", "Max age", "Methods", "Binds", "Resume",
+    "Reason",
+)  # fmt: skip
+_STEP_UP, _LOGIN, _TOKEN = "step-up", "login", "token"
 
 
-def to_dict(row: GuardedRoute, default_max_age: int) -> dict[str, Any]:
+def to_dict(row: GuardedRoute, default_max_age: int | None) -> dict[str, Any]:
     """Return a guard of a route in plain JSON types; ``max_age`` is the one that holds, seconds."""
-    wanted = row.requirement
     return {
         "rule": row.rule,
         "http_methods": list(row.http_methods),
         "endpoint": row.endpoint,
         "blueprint": row.blueprint,
-        "needs": _LOGIN if wanted is None else _STEP_UP,
-        "audience": wanted and wanted.audience,
-        "scope": wanted and wanted.scope,
-        "max_age": wanted and (wanted.max_age or default_max_age),
-        "methods": list(wanted.methods) if wanted and wanted.methods is not None else None,
-        "reason": wanted and wanted.reason,
+        "needs": _LOGIN,
+        "audience": row.audience,
+        "scope": None,
+        "max_age": None,
+        "methods": None,
+        "acr_values": None,
+        "reason": None,
+        "binds": None,
+        "resume": False,
+        **_asked(row.requirement, default_max_age),
     }
 
 
-def as_json(rows: Sequence[GuardedRoute], default_max_age: int) -> str:
+def _asked(wanted: Mark, default_max_age: int | None) -> dict[str, Any]:
+    if isinstance(wanted, TokenRequirement):
+        return {
+            "needs": _TOKEN,
+            "scope": wanted.scope,
+            "max_age": wanted.demand.max_age,
+            "acr_values": list(wanted.demand.acr_values) or None,
+        }
+    if wanted is None:
+        return {}
+    asked = wanted.request
+    return {
+        "needs": _STEP_UP,
+        "scope": asked.scope,
+        "max_age": asked.max_age or default_max_age,
+        "methods": list(asked.methods) if asked.methods is not None else None,
+        "reason": asked.reason,
+        "binds": _name(wanted.binds),
+        "resume": wanted.resume,
+    }
+
+
+def _name(function: Callable[..., Any] | None) -> str | None:
+    """Return how a function is called, or what kind of callable it is."""
+    if function is None:
+        return None
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def as_json(rows: Sequence[GuardedRoute], default_max_age: int | None) -> str:
     """Return all rows as a JSON array."""
     return json.dumps([to_dict(row, default_max_age) for row in rows], indent=2)
 
 
-def as_markdown(rows: Sequence[GuardedRoute], default_max_age: int) -> str:
+def as_markdown(rows: Sequence[GuardedRoute], default_max_age: int | None) -> str:
     """Return a Markdown table, for a document about the protected resources."""
-    head = ("Rule", "HTTP", "Endpoint", "Needs", "API", "Scope", "Max age", "Methods", "Reason")
-    lines = [head, ("---",) * len(head)]
+    lines = [_MARKDOWN_HEAD, ("---",) * len(_MARKDOWN_HEAD)]
     for row in rows:
         one = to_dict(row, default_max_age)
         guard = f" (blueprint {one['blueprint']})" if one["blueprint"] else ""
@@ -51,14 +87,23 @@ def as_markdown(rows: Sequence[GuardedRoute], default_max_age: int) -> str:
                 _code(one["audience"]),
                 _code(one["scope"]),
                 f"{one['max_age']} s" if one["max_age"] else "",
-                ", ".join(one["methods"] or (["any"] if one["audience"] else [])),
+                _ways(one),
+                _code(one["binds"]),
+                "yes" if one["resume"] else "",
                 _cell(one["reason"] or ""),
             )
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def as_table(rows: Sequence[GuardedRoute], default_max_age: int, *, width: int) -> str:
+def _ways(one: dict[str, Any]) -> str:
+    """Return how a second factor may be proved; for a token, what its ``acr`` may be."""
+    if one["needs"] == _STEP_UP:
+        return ", ".join(one["methods"] or ["any"])
+    return ", ".join(map(_code, one["acr_values"] or []))
+
+
+def as_table(rows: Sequence[GuardedRoute], default_max_age: int | None, *, width: int) -> str:
     """Return a table for a terminal, with what a guard asks for below its API."""
     cells = [_lines(to_dict(row, default_max_age)) for row in rows]
     widths = [
@@ -84,6 +129,9 @@ def _lines(one: dict[str, Any]) -> list[list[str]]:
             one["audience"],
             *([f"scope {one['scope']}"] if one["scope"] else []),
             *([f"by {', '.join(one['methods'])}"] if one["methods"] else []),
+            *(f"acr {value}" for value in one["acr_values"] or []),
+            *([f"binds {one['binds']}"] if one["binds"] else []),
+            *(["resume"] if one["resume"] else []),
             *([f'"{one["reason"]}"'] if one["reason"] else []),
         ]
     return [

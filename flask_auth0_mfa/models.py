@@ -23,6 +23,8 @@ TARGET_TTL = 3600
 APPROVAL_TTL = 300
 #: A verification at login counts for every audience.
 ANY_AUDIENCE = "*"
+#: The method of a verification that is the tenant's word alone (``AUTH0_STEPUP_TRUST_TENANT``).
+TENANTS_WORD = "tenant"
 
 
 class MalformedSessionError(ValueError):
@@ -194,6 +196,17 @@ class StepUpRequest:
     methods: tuple[str, ...] | None = None
     return_to: str | None = None
     approval: str | None = None
+
+
+@dataclass(frozen=True)
+class StepUpDemand:
+    """What an API wants of the authentication behind a token (RFC 9470); ``max_age`` in seconds.
+
+    Any one of ``acr_values`` will do; empty, and ``None``, where it does not say.
+    """
+
+    acr_values: tuple[str, ...] = ()
+    max_age: int | None = None
 
 
 @dataclass(frozen=True)

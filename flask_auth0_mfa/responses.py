@@ -12,6 +12,7 @@ from typing import Any
 from flask import Response, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from .bearer import bearer_token
 from .errors import (
     AccessDeniedError,
     Auth0MFAError,
@@ -49,12 +50,6 @@ _MEDIA_TYPES = ("text/html", "application/json")
 def is_program_call() -> bool:
     """Tell whether the request speaks the JSON side: a JSON body, or a token as credential."""
     return request.is_json or bearer_token() is not None or "mfa_token" in request.form
-
-
-def bearer_token() -> str | None:
-    """Return the token of the ``Authorization`` header (RFC 6750 section 2.1)."""
-    credentials = request.authorization
-    return credentials.token if credentials is not None and credentials.type == "bearer" else None
 
 
 def wants_json() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from flask import current_app, has_request_context, request
 
 from .client import Auth0Client
+from .clock import AppClock
 from .config import Settings
 from .errors import (
     Auth0MFAError,
@@ -26,6 +26,7 @@ from .flows import (
     ContextFlow,
     EnrollmentFlow,
     Proof,
+    Refusals,
     TokenFlow,
     VerificationFlow,
 )
@@ -36,16 +37,6 @@ from .sealing import Sealer
 from .signin import SignInFlow
 
 EXTENSION = "auth0_mfa"
-
-
-@dataclass
-class AppClock:
-    """The clock of one application, in epoch seconds; tests put another one in its place."""
-
-    tell: Callable[[], float]
-
-    def __call__(self) -> float:
-        return self.tell()
 
 
 @dataclass(frozen=True)
@@ -60,11 +51,14 @@ class Services:
     challenges: ChallengeFlow
     verification: VerificationFlow
     enrollment: EnrollmentFlow
+    refusals: Refusals
     sign_in: SignInFlow
     logins: Logins
     limits: Limits
     #: Authlib's client of the tenant.
     oauth: Any
+    #: Connections to the APIs that views call: requests' adapter.
+    api_adapter: Any
     clock: AppClock
     #: The :class:`~flask_auth0_mfa.Auth0MFA` that built this.
     facade: Any

@@ -1,6 +1,8 @@
-"""What we read from Auth0's JWTs: the ID token, fully checked, and the access token's audience.
+"""What we read from Auth0's JWTs: ID tokens, fully checked, and access tokens on both ends.
 
-Checks of the ID token: OpenID Connect Core section 3.1.3.7, with asymmetric signatures only.
+An application reads its access tokens for their audience only; an API checks them fully. Checks of
+the ID token: OpenID Connect Core section 3.1.3.7; of the access token: RFC 9068 section 4, and what
+of it holds for Auth0's own profile. Both with asymmetric signatures only.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import base64
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeGuard
 
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
@@ -23,6 +25,8 @@ ALGORITHMS = ("RS256", "PS256", "ES256")
 PROTOCOL_CLAIMS = frozenset(
     {"iss", "aud", "azp", "iat", "exp", "nbf", "nonce", "at_hash", "c_hash", "s_hash"}
 )
+#: ``typ`` of access tokens: Auth0's own profile, and RFC 9068 section 2.1 in both spellings.
+ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 KEYS_TTL = 600
 #: An unknown key id makes us fetch the keys again, but not more often than this (seconds).
 KEYS_PAUSE = 10
@@ -51,15 +55,23 @@ class SigningKeys:
         self._asked_at = 0.0
 
     def current(self) -> KeySet:
-        """Return the keys, fetching them when there are none or they are old."""
-        with self._lock:
-            if self._keys is None:
-                self._renew()
-            elif self._is_over(self._fetched_at, KEYS_TTL) and self._may_ask():
-                # Old keys are better than none while the tenant cannot be reached.
-                with suppress(Auth0UnavailableError, InvalidTokenError):
+        """Return the keys, fetching them when there are none or they are old.
+
+        Old keys are better than none while the tenant cannot be reached; and nobody waits for
+        another thread's fetch who has any.
+        """
+        if self._keys is None:
+            with self._lock:
+                if self._keys is None:
                     self._renew()
-            return self._known()
+        elif self._is_over(self._fetched_at, KEYS_TTL) and self._lock.acquire(blocking=False):
+            try:
+                if self._may_ask():
+                    with suppress(Auth0UnavailableError, InvalidTokenError):
+                        self._renew()
+            finally:
+                self._lock.release()
+        return self._known()
 
     def renewed(self) -> KeySet:
         """Return the keys after a look for new ones, at most one every few seconds."""
@@ -154,25 +166,78 @@ class IdTokenVerifier:
 
     def _decode(self, id_token: str) -> jwt.Token:
         try:
-            _check_header(id_token)
-            try:
-                return jwt.decode(id_token, self.keys.current(), algorithms=ALGORITHMS)
-            except InvalidKeyIdError:
-                return jwt.decode(id_token, self.keys.renewed(), algorithms=ALGORITHMS)
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            return _verified(id_token, self.keys)
+        except _NotSignedError:
             raise InvalidTokenError("the ID token is malformed or not signed by us") from None
 
 
-def _check_header(id_token: str) -> None:
-    # joserfc parses the header before it knows who signed, however deeply it is nested.
-    jsontext.parse(_decoded(id_token.partition(".")[0]))
+class AccessTokenVerifier:
+    """Checks access tokens of one issuer for one API."""
+
+    def __init__(
+        self, keys: SigningKeys, issuer: str, audience: str, clock: Callable[[], float]
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._clock = clock
+
+    def verify(self, access_token: str) -> dict[str, Any]:
+        """Return the claims of a valid access token, in Auth0's profile or in that of RFC 9068.
+
+        An ID token is none: it is for a client, and not for an API. A token that is bound to a key
+        (``cnf``, RFC 9449) is none either: without its proof it may be stolen.
+
+        Raises :class:`InvalidTokenError`.
+        """
+        try:
+            token = _verified(access_token, self._keys)
+        except _NotSignedError:
+            raise InvalidTokenError("the access token is malformed or not signed by us") from None
+        claims, now = token.claims, self._clock()
+        rules = (
+            ("typ", str(token.header.get("typ", "JWT")).lower() in ACCESS_TOKEN_TYPES),
+            ("iss", claims.get("iss") == self._issuer),
+            ("aud", self._audience in _audiences(claims.get("aud"))),
+            ("exp", _is_number(claims.get("exp")) and claims["exp"] + LEEWAY > now),
+            ("nbf", _is_past(claims.get("nbf"), now)),
+            ("iat", _is_past(claims.get("iat"), now)),
+            ("sub", isinstance(claims.get("sub"), str) and claims["sub"] != ""),
+            ("cnf", "cnf" not in claims),
+        )
+        for claim, holds in rules:
+            if not holds:
+                raise InvalidTokenError(f"the access token's {claim} is not acceptable")
+        return dict(claims)
+
+
+class _NotSignedError(Exception):
+    """The text is no JWT that the tenant has signed."""
+
+
+def _verified(token: str, keys: SigningKeys) -> jwt.Token:
+    """Return a JWT whose signature was checked; its claims were not."""
+    try:
+        # joserfc parses the header before it knows who signed, however deeply it is nested.
+        jsontext.parse(_decoded(token.partition(".")[0]))
+        try:
+            return jwt.decode(token, keys.current(), algorithms=ALGORITHMS)
+        except InvalidKeyIdError:
+            return jwt.decode(token, keys.renewed(), algorithms=ALGORITHMS)
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        raise _NotSignedError from None
+
+
+def _is_past(moment: object, now: float) -> bool:
+    """Tell whether a moment that a token may name has come."""
+    return moment is None or (_is_number(moment) and moment - LEEWAY <= now)
 
 
 def _decoded(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

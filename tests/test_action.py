@@ -36,6 +36,7 @@ const api = {
     enrollWithAny: note("enrollWithAny"),
   },
   access: { deny: note("deny") },
+  accessToken: { setCustomClaim: note("setCustomClaim") },
 };
 const event = JSON.parse(require("node:fs").readFileSync(0, "utf-8"));
 require(process.argv[2]).onExecutePostLogin(event, api).then(() => {
@@ -231,3 +232,48 @@ def test_nothing_guarded() -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "--audience" in result.stderr
+
+
+@pytest.mark.node
+class TestClaims:
+    """The Action that the page on APIs shows, which says in tokens what was proved, and when."""
+
+    @pytest.fixture
+    def act(self, tmp_path: Path) -> Act:
+        """The Action of the page."""
+        page = Path(__file__).parent.parent / "docs" / "apis.rst"
+        (code,) = (one.code for one in snippets(page) if one.language == "javascript")
+        return acting(tmp_path, code)
+
+    def proved(self, *methods: tuple[str, str], audience: str = PAYMENTS) -> dict[str, Any]:
+        """Return an event of a user who has proved something at these moments."""
+        named = [{"name": name, "timestamp": moment} for name, moment in methods]
+        return {**event(audience), "authentication": {"methods": named}}
+
+    def test_second_factor(self, act: Act) -> None:
+        """The newest second factor counts, also where a password is newer."""
+        asked = act(
+            self.proved(
+                ("mfa", "2026-01-02T10:00:00.000Z"),
+                ("mfa", "2026-01-02T10:05:00.900Z"),
+                ("pwd", "2026-01-02T11:00:00.000Z"),
+            )
+        )
+        assert asked == [
+            ["setCustomClaim", f"{PAYMENTS}/auth_time", 1_767_348_300],
+            ["setCustomClaim", f"{PAYMENTS}/acr", MULTI_FACTOR],
+        ]
+
+    def test_password(self, act: Act) -> None:
+        """A password alone has a moment, and is no second factor."""
+        asked = act(self.proved(("pwd", "2026-01-02T10:05:00.000Z")))
+        assert asked == [["setCustomClaim", f"{PAYMENTS}/auth_time", 1_767_348_300]]
+
+    def test_nothing_to_say(self, act: Act) -> None:
+        """Without a moment that can be read, nothing is said."""
+        assert act(self.proved(("mfa", "soon"))) == []
+
+    def test_another_api(self, act: Act) -> None:
+        """Tokens of another API stay as they are."""
+        moment = "2026-01-02T10:05:00.000Z"
+        assert act(self.proved(("mfa", moment), audience=ACCOUNTS)) == []

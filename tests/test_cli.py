@@ -20,6 +20,7 @@ from flask.cli import ScriptInfo
 from flask.views import MethodView, View
 
 from flask_auth0_mfa import Auth0MFA, guard_blueprint, requires_login, requires_stepup
+from flask_auth0_mfa.api import ProtectedAPI
 from flask_auth0_mfa.cli import commands
 from flask_auth0_mfa.emulator import Tenant
 from flask_auth0_mfa.inventory import GuardedRoute, guarded_apis, guarded_routes
@@ -72,7 +73,10 @@ def test_routes_as_json(app: Flask) -> None:
         "scope": "transfer:funds",
         "max_age": 900,
         "methods": None,
+        "acr_values": None,
         "reason": "To move money we need a second check.",
+        "binds": None,
+        "resume": False,
     }
     assert rows["/accounts"]["needs"] == "login"
     assert "/" not in rows
@@ -106,7 +110,7 @@ def test_routes_as_markdown(app: Flask) -> None:
     """The Markdown has one line a guard, and a pipe in a reason does not break it."""
     app.get("/odd", endpoint="odd")(requires_stepup(ADMIN, reason="a|b\nc")(lambda: ""))
     lines = run(app, "routes", "--format", "markdown").stdout.splitlines()
-    assert {line.replace("\\|", "").count("|") for line in lines} == {10}
+    assert {line.replace("\\|", "").count("|") for line in lines} == {12}
     assert len(lines) == 2 + len(guarded_routes(app))
 
 
@@ -130,6 +134,40 @@ def test_options_of_a_guard(app: Flask) -> None:
     )
     assert (found["max_age"], found["methods"]) == (60, ["otp", "push"])
     assert "by otp, push" in run(app, "routes").stdout
+
+
+def test_binds_and_resume(app: Flask) -> None:
+    """What a guard has approved, by the name of the function, and that it keeps forms."""
+
+    def payment_in_words() -> str:
+        return "Pay"
+
+    guard = requires_stepup(ADMIN, binds=payment_in_words, resume=True)
+    app.post("/pay", endpoint="pay")(guard(lambda: ""))
+    rows = {one["rule"]: one for one in json.loads(run(app, "routes", "--format", "json").stdout)}
+    assert (rows["/pay"]["binds"], rows["/pay"]["resume"]) == ("payment_in_words", True)
+    text = run(app, "routes").stdout
+    assert re.search(r" binds payment_in_words\n +resume\n", text)
+    markdown = run(app, "routes", "--format", "markdown").stdout
+    assert re.search(r"\| `/pay` \|.*\| `payment_in_words` \| yes \|", markdown)
+
+
+def test_api_without_a_login() -> None:
+    """An API that takes tokens lists what it asks of them, and needs no Auth0MFA for that."""
+    app, members = Flask("payments"), Blueprint("members", __name__)
+    api = ProtectedAPI(app, domain="http://localhost:1", audience=PAYMENTS)
+    guard = api.requires_token(scope="transfer:funds", acr_values=["mfa"], max_age=300)
+    app.post("/transfers", endpoint="transfers")(guard(lambda: ""))
+    members.get("/members")(lambda: "")
+    app.register_blueprint(api.guard_blueprint(members, scope="read:payments"))
+    rows = {one["rule"]: one for one in json.loads(run(app, "routes", "--format", "json").stdout)}
+    found = rows["/transfers"]
+    assert (found["needs"], found["audience"]) == ("token", PAYMENTS)
+    assert (found["scope"], found["max_age"]) == ("transfer:funds", 300)
+    assert found["acr_values"] == ["mfa"]
+    assert (rows["/members"]["blueprint"], rows["/members"]["max_age"]) == ("members", None)
+    assert " acr mfa\n" in run(app, "routes").stdout
+    assert guarded_apis(app) == {}
 
 
 def test_blueprint_guards(app: Flask) -> None:
@@ -176,8 +214,8 @@ def test_two_guards_on_one_view(app: Flask) -> None:
     """Of two guards above each other both are listed, each once."""
     view = requires_stepup(ADMIN)(requires_stepup(PAYMENTS)(lambda: ""))
     app.get("/both", endpoint="both")(view)
-    found = [one.requirement for one in guarded_routes(app) if one.rule == "/both"]
-    assert [one.audience for one in found if one] == [ADMIN, PAYMENTS]
+    found = [one.audience for one in guarded_routes(app) if one.rule == "/both"]
+    assert found == [ADMIN, PAYMENTS]
 
 
 def test_scopes_of_an_api_are_joined(app: Flask) -> None:

@@ -477,6 +477,14 @@ def test_tenant_file_of_the_page_can_be_used(tmp_path):
     assert found.current_otp("eve@example.com")
 
 
+def test_tenant_file_with_claims_can_be_used(tmp_path):
+    """The tenant file of the page on APIs describes one whose tokens say what was proved."""
+    (file,) = (one for one in snippets(DOCS / "apis.rst") if one.language == "toml")
+    (tmp_path / "tenant.toml").write_text(file.code, encoding="utf-8")
+    (api,) = Configuration.from_toml(tmp_path / "tenant.toml").apis
+    assert api.claims_namespace == f"{api.identifier}/"
+
+
 def test_users_of_the_page(tenant):
     """The page names each user of the local tenant."""
     rows = [literals(row[0])[0] for row in table_rows("testing") if "@" in row[0]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import threading
 
 import pytest
 import requests
@@ -20,6 +21,7 @@ from flask_auth0_mfa.tokens import (
     LEEWAY,
     LOGOUT_EVENT,
     LOGOUT_TOKEN_TTL,
+    AccessTokenVerifier,
     IdTokenVerifier,
     InvalidTokenError,
     SigningKeys,
@@ -47,9 +49,12 @@ class Jwks:
         self.failure = None
         self.extra = []
         self.fetched = 0
+        self.wait = None
 
     def __call__(self):
         self.fetched += 1
+        if self.wait is not None:
+            self.wait()
         if self.failure is not None:
             raise self.failure
         return {"keys": [*(key.as_dict(private=False) for key in self.keys), *self.extra]}
@@ -308,6 +313,29 @@ class TestKeys:
         is_refused(verifier, signed(NEW_KEY))
         assert jwks.fetched == 3
 
+    @pytest.mark.parametrize("age", [KEYS_PAUSE, KEYS_TTL], ids=["fresh", "old"])
+    def test_slow_tenant(self, verifier, jwks, clock, age):
+        """While one thread waits for new keys, tokens of a known key are checked as before."""
+        verifier.verify(signed())
+        clock.advance(age)
+        is_asked, may_answer, has_answered = (threading.Event() for _ in range(3))
+
+        def wait():
+            is_asked.set()
+            may_answer.wait(3)
+            has_answered.set()
+
+        jwks.wait = wait
+        slow = threading.Thread(target=is_refused, args=(verifier, signed(NEW_KEY)))
+        slow.start()
+        try:
+            assert is_asked.wait(10)
+            assert verifier.verify(signed())
+            assert not has_answered.is_set()
+        finally:
+            may_answer.set()
+            slow.join()
+
     def test_unknown_key_ids_at_the_start(self, verifier, jwks):
         """Nor does a flood before the first good token fetch more than once."""
         for number in range(50):
@@ -542,3 +570,84 @@ class TestAccessToken:
     def test_user(self, sub, holds):
         """A token of another user is not for this one."""
         assert is_for(signed(sub=sub), CLIENT, SUBJECT) is holds
+
+
+class TestApi:
+    """Which access tokens an API believes; the rows differ from a good token in one thing."""
+
+    API = "https://payments.example.com"
+
+    @pytest.fixture
+    def verifier(self, jwks, clock):
+        """The API's check of access tokens."""
+        return AccessTokenVerifier(SigningKeys(jwks, clock), ISSUER, self.API, clock)
+
+    @pytest.mark.parametrize(
+        ("header", "changes"),
+        [
+            ({}, {}),
+            ({"typ": "JWT"}, {}),
+            ({"typ": "at+jwt"}, {"client_id": CLIENT, "jti": "1"}),
+            ({"typ": "application/AT+JWT"}, {}),
+            ({}, {"aud": ["https://payments.example.com", ISSUER + "userinfo"]}),
+            ({}, {"nbf": NOW + LEEWAY, "iat": NOW + LEEWAY}),
+            ({}, {"iat": ABSENT}),
+            ({}, {"exp": NOW - LEEWAY + 1}),
+        ],
+    )
+    def test_taken(self, verifier, header, changes):
+        """Both profiles of Auth0, and clocks that differ a little."""
+        token = signed(header=header, **({"aud": self.API} | changes))
+        assert verifier.verify(token)["sub"] == SUBJECT
+
+    @pytest.mark.parametrize(
+        ("header", "changes"),
+        [
+            ({"typ": "logout+jwt"}, {}),
+            ({"typ": "dpop+jwt"}, {}),
+            ({}, {"aud": CLIENT}),
+            ({}, {"aud": ["https://accounts.example.com"]}),
+            ({}, {"aud": "https://payments.example.com/"}),
+            ({}, {"aud": ABSENT}),
+            ({}, {"iss": "https://evil.eu.auth0.com/"}),
+            ({}, {"iss": ISSUER.rstrip("/")}),
+            ({}, {"iss": ABSENT}),
+            ({}, {"exp": NOW - LEEWAY}),
+            ({}, {"exp": ABSENT}),
+            ({}, {"exp": str(NOW + 60)}),
+            ({}, {"exp": True}),
+            ({}, {"nbf": NOW + LEEWAY + 1}),
+            ({}, {"nbf": "soon"}),
+            ({}, {"iat": NOW + LEEWAY + 1}),
+            ({}, {"sub": ABSENT}),
+            ({}, {"sub": ""}),
+            ({}, {"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}),
+        ],
+    )
+    def test_refused(self, verifier, header, changes):
+        """Another purpose, API or tenant, out of its time, without a user, or bound to a key."""
+        assert is_refused(verifier, signed(header=header, **({"aud": self.API} | changes)))
+
+    @pytest.mark.parametrize("alg", ["HS256", "none"])
+    def test_algorithm(self, verifier, alg):
+        """A token that anybody can make: signed with the public key, or not at all."""
+        head = {"alg": alg, "kid": KEY.kid, "typ": "JWT"}
+        signing_input = f"{b64(head)}.{b64(claims(aud=self.API))}"
+        public = KEY.as_pem(private=False)
+        mac = hmac.digest(public, signing_input.encode(), "sha256") if alg == "HS256" else b""
+        assert is_refused(verifier, f"{signing_input}.{b64(mac)}")
+
+    def test_signature(self, verifier):
+        """A key of somebody else's under the id of ours."""
+        assert is_refused(verifier, signed(FOREIGN_KEY, aud=self.API))
+
+    def test_rotation(self, verifier, jwks, clock):
+        """Keys are fetched anew for an unknown id, but not for every token of a flood."""
+        assert verifier.verify(signed(aud=self.API))
+        jwks.keys = [NEW_KEY]
+        clock.advance(KEYS_PAUSE)
+        assert verifier.verify(signed(NEW_KEY, aud=self.API))
+        fetched = jwks.fetched
+        for _ in range(20):
+            assert is_refused(verifier, signed(aud=self.API))
+        assert jwks.fetched == fetched

@@ -168,17 +168,29 @@ class Multifactor:
         self._flow.multifactor = True
 
 
+#: Names of claims that no Action can set. Source: Auth0's page on custom claims.
+_RESERVED_CLAIMS = frozenset((
+    "acr", "act", "active", "amr", "at_hash", "ath", "attest", "aud", "auth_time",
+    "authorization_details", "azp", "c_hash", "client_id", "cnf", "cty", "dest", "entitlements",
+    "events", "exp", "groups", "gty", "htm", "htu", "iat", "internalService", "iss", "jcard", "jku",
+    "jti", "jwe", "jwk", "kid", "may_act", "mky", "nbf", "nonce", "object_id", "org_id", "org_name",
+    "orig", "origid", "permissions", "roles", "rph", "s_hash", "sid", "sip_callid", "sip_cseq_num",
+    "sip_date", "sip_from_tag", "sip_via_branch", "sub", "sub_jwk", "toe", "txn", "typ", "uuid",
+    "vot", "vtm", "x5t#S256",
+))  # fmt: skip
+#: What the name of a claim may not begin with.
+_RESERVED_NAMESPACES = ("urn:auth0", "https://auth0.com", "http://auth0.com")
+
+
 class CustomClaims:
     """``api.id_token`` and ``api.access_token``."""
-
-    _RESERVED = frozenset({"amr", "acr", "auth_time"})
 
     def __init__(self, claims: dict[str, Any]) -> None:
         self._claims = claims
 
     def set_custom_claim(self, name: str, value: object) -> None:
-        """Add a claim to the token; Auth0 ignores ``amr``, ``acr`` and ``auth_time``."""
-        if name not in self._RESERVED:
+        """Add a claim to the token; one that is Auth0's own is left out without a word."""
+        if name not in _RESERVED_CLAIMS and not name.startswith(_RESERVED_NAMESPACES):
             self._claims[name] = value
 
 

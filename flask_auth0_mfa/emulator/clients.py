@@ -22,8 +22,10 @@ _DAY = 86_400
 class Api:
     """A resource server; ``access_token_ttl`` is in seconds.
 
-    ``mfa_factors`` and ``honours_acr_values`` are read by the default Actions: how many different
-    factors a token for this API needs, and whether a login may ask for MFA by ``acr_values``.
+    Three fields are read by the default Actions. ``mfa_factors``: how many different factors a
+    token for this API needs. ``honours_acr_values``: whether a login may ask for MFA by
+    ``acr_values``. ``claims_namespace``: if there is one, tokens say under it when the user was
+    authenticated last (``auth_time``), and whether that was by a second factor (``acr``).
     """
 
     identifier: str
@@ -32,6 +34,7 @@ class Api:
     allow_offline_access: bool = True
     mfa_factors: int = 0
     honours_acr_values: bool = True
+    claims_namespace: str = ""
     token_dialect: str = "access_token"  # noqa: S105 - Auth0's name for its own JWT profile
 
 

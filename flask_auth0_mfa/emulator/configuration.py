@@ -26,8 +26,9 @@ class InvalidConfiguration(ValueError):
 class Configuration:
     """A tenant's settings; lengths of time (``_ttl``) are seconds.
 
-    - ``actions``: the post-login Actions; without any, the default ones read ``mfa_factors`` and
-      ``honours_acr_values`` of each API. In a file: ``["package.module:function"]``.
+    - ``actions``: the post-login Actions; without any, the default ones read ``mfa_factors``,
+      ``honours_acr_values`` and ``claims_namespace`` of each API. In a file:
+      ``["package.module:function"]``.
     - ``factors``: the factor types that are switched on.
     - ``mfa_policy``: ``never`` leaves MFA to the Actions; ``always`` asks in every flow.
     - ``logout_urls``: where ``/v2/logout`` without a client may lead.

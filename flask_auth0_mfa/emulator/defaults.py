@@ -56,7 +56,7 @@ def default_users() -> tuple[User, ...]:
 
 
 def default_actions(apis: Iterable[Api]) -> tuple[Action, ...]:
-    """Return Actions that ask for as many different factors as each API says."""
+    """Return Actions that ask for as many factors as each API says, and state them in tokens."""
     by_identifier = {api.identifier: api for api in apis}
 
     def factors_due(event: Event) -> int:
@@ -87,4 +87,20 @@ def default_actions(apis: Iterable[Api]) -> tuple[Action, ...]:
         else:
             api.authentication.enroll_with_any([f for f in ENROLLABLE if f != done])
 
-    return (first_factor, second_factor)
+    def claims(event: Event, api: PostLoginApi) -> None:
+        server = event.resource_server
+        target = by_identifier.get(server.identifier) if server else None
+        if target is None or not target.claims_namespace:
+            return
+        methods = event.authentication.methods
+        second = [method for method in methods if method.name == "mfa"]
+        # How fresh a proof is that took a second factor is how fresh that factor is.
+        moments = [method.timestamp for method in second or methods]
+        if moments:
+            name = f"{target.claims_namespace}auth_time"
+            api.access_token.set_custom_claim(name, int(max(moments)))
+        if second:
+            api.access_token.set_custom_claim(f"{target.claims_namespace}acr", MULTI_FACTOR)
+
+    # An Action sees what the one before it has asked for, and not what it asks for itself.
+    return (first_factor, second_factor, claims)

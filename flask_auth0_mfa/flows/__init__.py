@@ -7,6 +7,7 @@ module                  its rules
 :mod:`.contexts`        how a refused refresh becomes an MFA context, and who may use it
 :mod:`.challenges`      which methods a check can use, and when a message or push is sent
 :mod:`.approvals`       what was approved word by word, and is good once
+:mod:`.refusals`        what an API does not take, and when no check would help
 :mod:`.verification`    how a proof becomes tokens and a record
 :mod:`.enrollment`      when and how a first factor is added
 ======================= ==========================================================================
@@ -24,6 +25,7 @@ from .contexts import ContextFlow
 from .enrollment import EnrollmentFlow
 from .parts import Parts, new_sid
 from .proof import Proof
+from .refusals import Refusals
 from .tokens import TokenFlow
 from .verification import VerificationFlow
 
@@ -34,6 +36,7 @@ __all__ = [
     "EnrollmentFlow",
     "Parts",
     "Proof",
+    "Refusals",
     "TokenFlow",
     "VerificationFlow",
     "new_sid",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from .. import signals
 from ..errors import (
@@ -17,6 +19,7 @@ from ..errors import (
     refresh_error,
 )
 from ..models import (
+    TENANTS_WORD,
     AccessToken,
     Auth0Session,
     StepUpRequest,
@@ -86,10 +89,23 @@ class TokenFlow:
         except StepUpUnavailableError:
             raise self.contexts.universal_login(session, request) from None
         if self.parts.settings.stepup_trust_tenant and not is_verified:
-            session.verified[request.audience or ""] = Verification(self.parts.now(), "tenant")
+            word = Verification(self.parts.now(), TENANTS_WORD)
+            session.verified[request.audience or ""] = word
         if not self._is_verified(session, request):
             raise self.contexts.universal_login(session, request)
         return token
+
+    def step_up(self, session: Auth0Session, request: StepUpRequest) -> NoReturn:
+        """Start a check for an API that does not take the token of the session.
+
+        Raises :class:`MfaRequiredError`, or :class:`UniversalLoginRequiredError` where the tenant
+        asks for no second factor; the API has the last word, so its decision is not trusted here.
+        """
+        self._require_user(session)
+        self._offer_open_one(session, request)
+        with suppress(StepUpUnavailableError):
+            self._refreshed(session, request, force=True)
+        raise self.contexts.universal_login(session, request)
 
     def _offer_open_one(self, session: Auth0Session, request: StepUpRequest) -> None:
         """Raise for a check that waits for this very request already.

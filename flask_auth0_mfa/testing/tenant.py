@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from flask import Flask, url_for
 from flask.testing import FlaskClient
 
+from .. import api
+from ..api import ApiServices
 from ..config import Settings
 from ..emulator import Api, Client, Configuration, RefreshTokenSettings, Tenant, create_app
 from ..emulator.keys import SigningKeys
@@ -50,23 +52,28 @@ class InProcessTenant:
         """Answer this application's calls in place of the tenant that it is set up for.
 
         Its clock is the tenant's from now on, and its limits have counted nothing yet. Raises
-        RuntimeError when the application has no :class:`~flask_auth0_mfa.Auth0MFA`.
+        RuntimeError when the application has no :class:`~flask_auth0_mfa.Auth0MFA` and no
+        :class:`~flask_auth0_mfa.api.ProtectedAPI`.
         """
         if app in self._apps:
             self._register(app)
             return
-        found = _services(app)
-        if self._apps and found.settings.base_url != self.tenant.url:
+        parts = _parts(app)
+        base_url = parts[0].settings.base_url
+        if self._apps and base_url != self.tenant.url:
             raise RuntimeError(
                 f"This tenant is {self.tenant.url} already: give applications that share it the "
                 "same AUTH0_DOMAIN."
             )
-        self.tenant.url = found.settings.base_url
+        self.tenant.url = base_url
         self._register(app)
         self._apps.append(app)
-        found.client.mount(WsgiAdapter(self.wsgi_app, self._clock))
-        found.clock.tell = self._clock.now
-        found.limits.limiter.reset()
+        adapter = WsgiAdapter(self.wsgi_app, self._clock)
+        for one in parts:
+            one.client.mount(adapter)
+            one.clock.tell = self._clock.now
+        if EXTENSION in app.extensions:
+            _services(app).limits.limiter.reset()
 
     def client(self, app: Flask) -> Auth0TestClient:
         """Return a test client of the application, which is a new browser; installs the tenant."""
@@ -100,6 +107,8 @@ class InProcessTenant:
 
     def _register(self, app: Flask) -> None:
         """Make the tenant know the application: its client, and the APIs that it names."""
+        if EXTENSION not in app.extensions:
+            return
         settings = _services(app).settings
         self._register_client(app, settings)
         for audience, scopes in guarded_apis(app).items():
@@ -158,6 +167,30 @@ class InProcessTenant:
                 return push
         raise LookupError(f"No push waits for {email or 'anybody'}.")
 
+    def access_token(
+        self,
+        email: str,
+        audience: str,
+        scope: str = "",
+        *,
+        claims: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Return an access token of the user for an API, as the tenant would sign it.
+
+        :param scope: its scopes, with spaces between them.
+        :param claims: further claims, such as those of an Action, or others in place of its own.
+        """
+        now = int(self._clock.now())
+        own = {
+            "iss": self.tenant.issuer,
+            "sub": self.tenant.user(email).sub,
+            "aud": audience,
+            "iat": now,
+            "exp": now + 86_400,
+            "scope": scope,
+        }
+        return self.tenant.keys.sign({**own, **(claims or {})})
+
     # -- time and failure --------------------------------------------------------------------
 
     def advance(self, seconds: float) -> None:
@@ -197,6 +230,12 @@ def _services(app: Flask) -> Services:
     return found
 
 
+def _parts(app: Flask) -> list[Services | ApiServices]:
+    """Return what of an application talks to the tenant: its login, its APIs, or both."""
+    apis = app.extensions.get(api.EXTENSION, {}).values()
+    return [*apis] if apis and EXTENSION not in app.extensions else [_services(app), *apis]
+
+
 def _joined(known: Iterable[str], one: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*known, one)))
 
@@ -208,6 +247,8 @@ def _with_policy(client: Client, audience: str, scopes: tuple[str, ...]) -> Clie
 
 def _age_limits(app: Flask, seconds: float) -> None:
     """Make what the limits have counted older: their storage in memory reads the wall clock."""
+    if EXTENSION not in app.extensions:
+        return
     counted: dict[str, list[Any]] = getattr(_services(app).limits.limiter.storage, "events", {})
     for entries in counted.values():
         for entry in entries:

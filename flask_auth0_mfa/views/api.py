@@ -12,11 +12,11 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from .. import jsontext
+from ..bearer import bearer_token
 from ..errors import InvalidRequestError, LoginRequiredError
 from ..factors import method_of
 from ..flows import Proof
 from ..models import Auth0Session, Authenticator, MfaContext
-from ..responses import bearer_token
 from ..services import services
 from ..sessions import auth0_session
 

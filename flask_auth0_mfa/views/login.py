@@ -33,6 +33,7 @@ from ..errors import (
     LoginRequiredError,
     StepUpUnavailableError,
 )
+from ..factors import MULTI_FACTOR
 from ..i18n import gettext, marked
 from ..models import Auth0Session, scope_set
 from ..pages import BLUEPRINT, Action, home_url, own_page
@@ -46,8 +47,6 @@ from ..transport import deadline, read_body
 
 logger = logging.getLogger("flask_auth0_mfa")
 
-#: Asks Universal Login for a second factor (Auth0's value, from the PAPE policy of OpenID).
-MULTI_FACTOR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
 #: Where Authlib puts the last registry that was set up for an application.
 REGISTRY = "authlib.integrations.flask_client"
 #: Clocks of Auth0 and of this machine may differ by this, in seconds.

@@ -237,15 +237,19 @@ def test_policy_always_meets_every_refresh() -> None:
 
 
 def test_custom_claims() -> None:
-    """Actions add claims of their own; ``amr`` cannot be set."""
+    """Actions add claims of their own; names that are Auth0's cannot be set."""
 
     def action(_event: Event, api: PostLoginApi) -> None:
         api.id_token.set_custom_claim("https://acme.example.com/plan", "gold")
         api.id_token.set_custom_claim("amr", ["mfa"])
         api.access_token.set_custom_claim("https://acme.example.com/plan", "gold")
+        for name in ("auth_time", "acr", "permissions", "urn:auth0:acr", "https://auth0.com/acr"):
+            api.access_token.set_custom_claim(name, "gold")
 
     with tenant_with(action) as (application, _):
         tokens = application.log_in(ANA, audience=ACCOUNTS)
         for name in ("id_token", "access_token"):
             assert claims(tokens[name])["https://acme.example.com/plan"] == "gold"
         assert "amr" not in claims(tokens["id_token"])
+        gold = [name for name, value in claims(tokens["access_token"]).items() if value == "gold"]
+        assert gold == ["https://acme.example.com/plan"]

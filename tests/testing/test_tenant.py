@@ -14,11 +14,12 @@ from flask import Blueprint, Flask
 from werkzeug.test import Client as Browser
 
 from flask_auth0_mfa import Auth0MFA, guard_blueprint, requires_stepup
+from flask_auth0_mfa.api import ProtectedAPI
 from flask_auth0_mfa.emulator import Client, Configuration, person
 from flask_auth0_mfa.testing.client import Auth0TestClient
 from flask_auth0_mfa.testing.tenant import InProcessTenant
 
-from ..conftest import SECRET_KEY
+from ..conftest import PAYMENTS, SECRET_KEY
 
 ANA = "ana@example.com"
 BEN = "ben@example.com"
@@ -65,6 +66,26 @@ class TestInstall:
         logout = client.get("/auth/logout")
         answer = Browser(auth0_tenant.wsgi_app).get(logout.location)
         assert answer.location == f"http://{name or 'localhost'}/"
+
+    def test_api(self, auth0_tenant: InProcessTenant) -> None:
+        """An API without a login takes the tenant's tokens, and its clock."""
+        app = Flask("payments")
+        api = ProtectedAPI(app, domain="payments.eu.auth0.com", audience=PAYMENTS)
+        app.get("/")(api.requires_token(scope="read:payments", max_age=300)(lambda: "in"))
+        auth0_tenant.install(app)
+
+        def statuses(scope: str) -> list[int]:
+            claims = {"auth_time": auth0_tenant.tenant.clock.now() - 299}
+            token = auth0_tenant.access_token(ANA, PAYMENTS, scope, claims=claims)
+            headers = {"Authorization": f"Bearer {token}"}
+            found = []
+            for _ in range(2):
+                found.append(app.test_client().get("/", headers=headers).status_code)
+                auth0_tenant.advance(2)
+            return found
+
+        assert statuses("read:payments") == [200, 401]
+        assert statuses("") == [403, 403]
 
     def test_private_key(
         self, auth0_tenant: InProcessTenant, make_app: Callable[..., Flask]
