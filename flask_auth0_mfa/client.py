@@ -46,6 +46,8 @@ POOL_SIZE = 32
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_TTL = 180
 MFA_GRANT = "http://auth0.com/oauth/grant-type/mfa-"
+#: Our own field of a refresh, for the tenant's Action (``event.request.body``).
+REMEMBERED_AT = "auth0_mfa_remembered_at"
 #: Fields of Auth0's answers that hold a token or a code.
 _SECRETS = frozenset(
     {
@@ -189,13 +191,23 @@ class Auth0Client(TenantClient):
     # -- tokens ------------------------------------------------------------------------------
 
     def refresh(
-        self, refresh_token: str, audience: str | None = None, scope: str | None = None
+        self,
+        refresh_token: str,
+        audience: str | None = None,
+        scope: str | None = None,
+        *,
+        remembered_at: int | None = None,
     ) -> TokenResponse:
         """Exchange the refresh token for an access token (RFC 6749 section 6).
+
+        :param remembered_at: when the second factor was proved that a remembered device stands
+            for. An Action may take that for enough; Auth0 itself does not know the field.
 
         Raises :class:`Auth0MfaRequired` when the tenant wants a second factor first.
         """
         body = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        if remembered_at is not None:
+            body[REMEMBERED_AT] = str(remembered_at)
         return self._grant(body | _given(audience=audience, scope=scope))
 
     def mfa_grant(

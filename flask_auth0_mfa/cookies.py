@@ -9,6 +9,9 @@ cookie                    content
 ``session_auth0_t_ID_0``  what that step-up is for, a while longer, so that it can start again
 ========================= =======================================================================
 
+Beside them, and no part of a session, stands a cookie for each remembered device
+(``session_auth0_d_ID``, :mod:`~flask_auth0_mfa.devices`).
+
 What is too long for one cookie goes on in ``_1`` and ``_2``. A part is opened only when somebody
 asks and written only when it changed, so that parallel requests and tabs never overwrite one
 another's context or step-up. A part that is not genuine, not whole or not of this login counts as
@@ -55,7 +58,7 @@ MAX_PARTS = 16
 _PIECE = re.compile(r"([1-9])\.([A-Za-z0-9_-]{8})\.(.+)", re.DOTALL)
 _LETTERS = {AUDIENCE: "a", CONTEXT: "c", TARGET: "t"}
 #: What a context has in common with its target, and leaves to it.
-_SHARED = ("audience", "scope", "return_to", "reason", "methods", "approval")
+_SHARED = ("audience", "scope", "return_to", "reason", "methods", "approval", "remember")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from flask import Blueprint, after_this_request, current_app, request
 from werkzeug.wrappers import Response
 
 from .approval import note_approval, text_to_approve
+from .devices import this_device
 from .errors import Auth0MFAError, LoginRequiredError, MfaRequiredError
 from .models import StepUpRequest
 from .pages import set_no_store
@@ -29,6 +30,8 @@ Guard = Callable[[], None]
 #: Name under which a guarded view or blueprint carries its :class:`Requirement`, or ``None`` where
 #: a login is enough.
 REQUIREMENT = "__auth0_mfa_requirement__"
+#: Longest time that a device is remembered, in days; browsers keep no cookie much longer.
+MAX_REMEMBER = 365
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def requires_stepup(
     methods: tuple[str, ...] | list[str] | None = None,
     binds: Callable[..., str | None] | None = None,
     resume: bool = False,
+    remember: int | None = None,
 ) -> Callable[[View], View]:
     """Let users into the view only after a second factor.
 
@@ -76,11 +80,13 @@ def requires_stepup(
         the check is good for that text, once. The view finds it in ``current_auth0.approval``.
     :param resume: keep a form that is stopped here (sealed, at most 1 500 bytes, no files), and
         offer to send it after the check; without it the user fills it in again.
+    :param remember: let the user have this device remembered for so many days (1 to 365). On it a
+        proof counts that long, whatever ``max_age`` says. Not together with ``binds``.
 
     Put it under ``@app.route``, so that the route holds the guarded view.
     """
-    asked = _step_up_request(audience, scope, max_age, reason, methods)
-    wanted = Requirement(asked, binds, resume)
+    asked = _step_up_request(audience, scope, max_age, reason, methods, remember)
+    wanted = _requirement(asked, binds, resume=resume)
 
     def decorate(view: View) -> View:
         return _guarded(view, lambda: _check_step_up(wanted), wanted)
@@ -98,6 +104,7 @@ def guard_blueprint(
     methods: tuple[str, ...] | list[str] | None = None,
     binds: Callable[..., str | None] | None = None,
     resume: bool = False,
+    remember: int | None = None,
 ) -> Blueprint:
     """Guard every view of a blueprint, as :func:`requires_stepup` does for one.
 
@@ -106,8 +113,8 @@ def guard_blueprint(
     guard: Guard = _check_login
     setattr(blueprint, REQUIREMENT, None)
     if audience is not None:
-        asked = _step_up_request(audience, scope, max_age, reason, methods)
-        wanted = Requirement(asked, binds, resume)
+        asked = _step_up_request(audience, scope, max_age, reason, methods, remember)
+        wanted = _requirement(asked, binds, resume=resume)
         setattr(blueprint, REQUIREMENT, wanted)
 
         def guard() -> None:
@@ -123,6 +130,7 @@ def _step_up_request(
     max_age: int | None,
     reason: str | None,
     methods: tuple[str, ...] | list[str] | None,
+    remember: int | None,
 ) -> StepUpRequest:
     if not isinstance(audience, str) or not audience:
         raise TypeError(
@@ -131,13 +139,24 @@ def _step_up_request(
         )
     if max_age is not None and max_age <= 0:
         raise ValueError("max_age must be a positive number of seconds")
+    if remember is not None and not (type(remember) is int and 1 <= remember <= MAX_REMEMBER):
+        raise ValueError(f"remember must be a number of days between 1 and {MAX_REMEMBER}")
     return StepUpRequest(
         audience=audience,
         scope=scope,
         max_age=max_age,
         reason=reason,
         methods=tuple(methods) if methods is not None else None,
+        remember=remember,
     )
+
+
+def _requirement(
+    asked: StepUpRequest, binds: Callable[..., str | None] | None, *, resume: bool
+) -> Requirement:
+    if asked.remember is not None and binds is not None:
+        raise ValueError("remember and binds exclude each other: an approval is good once")
+    return Requirement(asked, binds, resume)
 
 
 def _guarded(view: View, guard: Guard, wanted: Requirement | None) -> View:
@@ -187,7 +206,7 @@ def _check_step_up(wanted: Requirement) -> None:
                 # The reason may be a lazy text, which is read in the language of this request.
                 reason = asked.reason and str(asked.reason)
                 asked = replace(asked, reason=reason, return_to=return_to_page())
-                tokens.require(session, asked)
+                tokens.require(session, asked, this_device(session, asked))
         except MfaRequiredError as error:
             if wanted.resume:
                 keep_form(session, error.context_id)

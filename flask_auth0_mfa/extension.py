@@ -20,6 +20,7 @@ from .client import Auth0Client
 from .client import token_response as parse_token_response
 from .clock import AppClock
 from .config import key_warnings, load_settings
+from .devices import forget_devices, listed_devices, remember_device
 from .downstream import ApiSession, Timeout, api_session, build_adapter
 from .errors import Auth0MFAError, ConfigurationError, InvalidRequestError
 from .factors import MULTI_FACTOR
@@ -27,6 +28,7 @@ from .flows import (
     Approvals,
     ChallengeFlow,
     ContextFlow,
+    DeviceFlow,
     EnrollmentFlow,
     Parts,
     Proof,
@@ -37,7 +39,16 @@ from .flows import (
 from .limits import build_limits
 from .logins import Logins
 from .memory import Memory
-from .models import AccessToken, Authenticator, Challenge, Enrollment, StepUpRequest, TokenResponse
+from .models import (
+    AccessToken,
+    Auth0Session,
+    Authenticator,
+    Challenge,
+    Enrollment,
+    RememberedDevice,
+    StepUpRequest,
+    TokenResponse,
+)
 from .refresh import TokenFamily
 from .responses import error_response, return_to_page
 from .sealing import Sealer
@@ -113,7 +124,8 @@ class Auth0MFA:
         parts = Parts(settings, client, sealer, memory, family, verifier, clock, sender=app)
         contexts = ContextFlow(parts)
         tokens = TokenFlow(parts, contexts, Approvals(parts))
-        challenges = ChallengeFlow(parts, contexts)
+        devices = DeviceFlow(parts)
+        challenges = ChallengeFlow(parts, contexts, devices)
         return Services(
             settings=settings,
             client=client,
@@ -124,6 +136,7 @@ class Auth0MFA:
             verification=VerificationFlow(parts, contexts, tokens, challenges),
             enrollment=EnrollmentFlow(parts, contexts),
             refusals=Refusals(parts, tokens),
+            devices=devices,
             sign_in=SignInFlow(settings, logins, verifier, clock, sender=app),
             logins=logins,
             limits=build_limits(settings, sealer, sender=app),
@@ -209,6 +222,41 @@ class Auth0MFA:
         """The text that the user approved for this very request; see ``binds`` of the guards."""
         return approved_text()
 
+    # -- remembered devices -------------------------------------------------------------------
+
+    @property
+    def remembered_devices(self) -> list[RememberedDevice]:
+        """The user's devices in which a second factor counts for longer, the newest first.
+
+        See ``remember`` of the guards. Raises :class:`Auth0UnavailableError` when the shared state
+        cannot be reached.
+        """
+        with auth0_session() as session:
+            return listed_devices(session)
+
+    def forget_device(self, device_id: str) -> None:
+        """Forget one of the user's devices: the next check there is asked for as elsewhere.
+
+        :param device_id: the ``id`` of one of :attr:`remembered_devices`.
+
+        Raises :class:`Auth0UnavailableError` when the shared state cannot be reached.
+        """
+        with auth0_session() as session:
+            forget_devices(session, device_id)
+
+    def forget_devices(self, user_id: str | None = None) -> None:
+        """Forget all devices of the signed-in user, or of another one.
+
+        :param user_id: the ``sub`` of a user's ID token, for support and for jobs of your own.
+
+        Raises :class:`Auth0UnavailableError` when the shared state cannot be reached.
+        """
+        if user_id is not None:
+            services().devices.forget(Auth0Session(user={"sub": user_id}))
+            return
+        with auth0_session() as session:
+            forget_devices(session)
+
     # -- the MFA API -------------------------------------------------------------------------
 
     def get_authenticators(self, mfa_token: str) -> list[Authenticator]:
@@ -279,10 +327,12 @@ class Auth0MFA:
         oob_code: str | None = None,
         binding_code: str | None = None,
         recovery_code: str | None = None,
+        remember: bool = False,
     ) -> TokenResponse:
         """Complete the MFA grant, store every token that came back, close the context.
 
-        The rotated refresh token is stored too. Raises :class:`MfaVerifyError` for a wrong code,
+        The rotated refresh token is stored too. With ``remember`` this device is remembered where
+        the guard that asked allows it. Raises :class:`MfaVerifyError` for a wrong code,
         :class:`InvalidRequestError` for a malformed one (nothing is sent to Auth0 then),
         :class:`RateLimitedError`, and :class:`MfaRequiredError` for a further factor.
         """
@@ -290,7 +340,12 @@ class Auth0MFA:
         found = services()
         with auth0_session() as session:
             context = found.contexts.for_token(session, mfa_token)
-            return found.verify(session, context, proof)
+            if remember:
+                context = found.challenges.listed(session, context)
+            response = found.verify(session, context, proof)
+            if remember:
+                remember_device(session, context)
+            return response
 
     def complete_mfa_challenge(self, mfa_token: str, code: str) -> TokenResponse:
         """Complete the check with what the user typed.

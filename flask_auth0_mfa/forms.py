@@ -8,11 +8,12 @@ rotation and lives as long as the check can be started again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask_wtf import FlaskForm
+from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, HiddenField, StringField, ValidationError
 from wtforms.csrf.core import CSRF, CSRFTokenField
 
@@ -77,15 +78,19 @@ class ContextForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
     context = HiddenField()
 
     @classmethod
-    def shown(cls, binding: FormBinding, context: str, **values: str) -> Self:
+    def shown(cls, binding: FormBinding, context: str, **values: str | bool) -> Self:
         """Return the form to be shown in a page, with its token."""
         values["context"] = context
         return cls(formdata=None, data=values, meta={"csrf_context": binding})
 
     @classmethod
-    def submitted(cls, binding: FormBinding) -> Self:
-        """Return the form that was sent with this request."""
-        return cls(meta={"csrf_context": binding})
+    def submitted(cls, binding: FormBinding, given: Mapping[str, str] | None = None) -> Self:
+        """Return the form that was sent with this request; ``given`` are its fields, if not a form.
+
+        Flask-WTF itself would parse any JSON that a program sends.
+        """
+        meta = {"csrf_context": binding}
+        return cls(meta=meta) if given is None else cls(formdata=MultiDict(given), meta=meta)
 
     @property
     def is_ours(self) -> bool:
@@ -94,9 +99,10 @@ class ContextForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
 
 
 class ChooseForm(ContextForm):
-    """One method to choose."""
+    """One method to choose; for a push also whether the device is to be remembered."""
 
     authenticator_id = HiddenField()
+    remember = BooleanField()
 
 
 class ResendForm(ChooseForm):
@@ -110,6 +116,7 @@ class CodeForm(ContextForm):
 
     method = HiddenField()
     code = StringField()
+    remember = BooleanField()
     #: Set by the view before it validates.
     kind: CodeKind = "otp"
 
@@ -128,6 +135,12 @@ class SavedForm(ContextForm):
     def validate_saved(self, field: Field) -> None:
         if not field.data:
             raise ValidationError(gettext("Say that you have saved the code, then continue."))
+
+
+class DeviceForm(ContextForm):
+    """Forgets one remembered device; without an id all of them."""
+
+    device = HiddenField()
 
 
 class EnrollForm(ContextForm):

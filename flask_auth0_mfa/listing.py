@@ -13,7 +13,7 @@ from .inventory import GuardedRoute, Mark
 _HEAD = ("RULE", "HTTP", "NEEDS", "API", "AGE")
 _MARKDOWN_HEAD = (
     "Rule", "HTTP", "Endpoint", "Needs", "API", "Scope", "Max age", "Methods", "Binds", "Resume",
-    "Reason",
+    "Remember", "Reason",
 )  # fmt: skip
 _STEP_UP, _LOGIN, _TOKEN = "step-up", "login", "token"
 
@@ -34,6 +34,7 @@ def to_dict(row: GuardedRoute, default_max_age: int | None) -> dict[str, Any]:
         "reason": None,
         "binds": None,
         "resume": False,
+        "remember": None,
         **_asked(row.requirement, default_max_age),
     }
 
@@ -57,6 +58,7 @@ def _asked(wanted: Mark, default_max_age: int | None) -> dict[str, Any]:
         "reason": asked.reason,
         "binds": _name(wanted.binds),
         "resume": wanted.resume,
+        "remember": asked.remember,
     }
 
 
@@ -90,6 +92,7 @@ def as_markdown(rows: Sequence[GuardedRoute], default_max_age: int | None) -> st
                 _ways(one),
                 _code(one["binds"]),
                 "yes" if one["resume"] else "",
+                f"{one['remember']} d" if one["remember"] else "",
                 _cell(one["reason"] or ""),
             )
         )
@@ -132,6 +135,7 @@ def _lines(one: dict[str, Any]) -> list[list[str]]:
             *(f"acr {value}" for value in one["acr_values"] or []),
             *([f"binds {one['binds']}"] if one["binds"] else []),
             *(["resume"] if one["resume"] else []),
+            *([f"remember {one['remember']} d"] if one["remember"] else []),
             *([f'"{one["reason"]}"'] if one["reason"] else []),
         ]
     return [

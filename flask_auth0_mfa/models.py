@@ -21,6 +21,8 @@ EXPIRY_MARGIN = 30
 TARGET_TTL = 3600
 #: How long an approval of one text can be used, in seconds.
 APPROVAL_TTL = 300
+#: Seconds in a day.
+DAY = 86_400
 #: A verification at login counts for every audience.
 ANY_AUDIENCE = "*"
 #: The method of a verification that is the tenant's word alone (``AUTH0_STEPUP_TRUST_TENANT``).
@@ -169,6 +171,7 @@ class StepUpTarget:
     approval: str | None = None
     #: The form that was stopped: ``action`` is its path, ``fields`` pairs of name and value.
     form: Mapping[str, Any] | None = field(default=None, repr=False)
+    remember: int | None = None
 
     @property
     def request(self) -> StepUpRequest:
@@ -186,7 +189,8 @@ class StepUpRequest:
     """What somebody asks for: a token for an audience, and how fresh its proof must be.
 
     ``max_age`` in seconds; ``methods`` narrows the ways of proof; ``return_to`` is a path;
-    ``approval`` is the text that the user has to approve.
+    ``approval`` is the text that the user has to approve; ``remember`` is for how many days the
+    user may have a device remembered.
     """
 
     audience: str | None
@@ -196,6 +200,30 @@ class StepUpRequest:
     methods: tuple[str, ...] | None = None
     return_to: str | None = None
     approval: str | None = None
+    remember: int | None = None
+
+
+@dataclass(frozen=True)
+class RememberedDevice:
+    """A browser in which a second factor counts for longer, for one user and one API.
+
+    ``method`` is how it was proved; ``is_this`` says whether it is the browser of this request.
+    """
+
+    id: str
+    audience: str
+    method: str
+    remembered_at: int
+    expires_at: int
+    is_this: bool = False
+
+    def counts_for(self, request: StepUpRequest, now: float) -> bool:
+        """Tell whether the guard that asks would have taken this proof, and takes it still."""
+        if request.remember is None or self.audience != request.audience:
+            return False
+        ends_at = min(self.expires_at, self.remembered_at + request.remember * DAY)
+        fits = request.methods is None or factors.accepts(request.methods, self.method)
+        return fits and self.remembered_at <= now + 5 and now < ends_at
 
 
 @dataclass(frozen=True)
@@ -239,6 +267,10 @@ class MfaContext:
     chain: int = 0
     #: The key, while the raw token is in the shared state alone and empty here.
     kept_hash: str | None = None
+    #: For how many days the device may be remembered, where the guard allows it.
+    remember: int | None = None
+    #: The user has said so before: a push is answered without a form, and factors may follow.
+    wants_remembering: bool = False
 
     @property
     def hash(self) -> str:
@@ -411,6 +443,7 @@ class Auth0Session:
             reason=context.reason,
             methods=context.methods,
             approval=context.approval,
+            remember=context.remember,
             login_id=context.login_id,
             expires_at=context.opened_at + TARGET_TTL,
         )
@@ -508,6 +541,7 @@ def _request_of(source: StepUpTarget | MfaContext) -> StepUpRequest:
         methods=source.methods,
         return_to=source.return_to,
         approval=source.approval,
+        remember=source.remember,
     )
 
 

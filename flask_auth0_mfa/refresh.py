@@ -54,12 +54,18 @@ class TokenFamily:
             self._memory.put_if_up(self.successor_name(old), {"token": new}, SUCCESSOR_TTL)
 
     def refresh(
-        self, refresh_token: str, audience: str | None, scope: str | None, *, force: bool
+        self,
+        refresh_token: str,
+        audience: str | None,
+        scope: str | None,
+        *,
+        force: bool,
+        remembered_at: int | None = None,
     ) -> tuple[TokenResponse, bool]:
         """Refresh, or take what another request got for the same token a moment ago.
 
         Returns the tokens and whether the tenant was asked for them. With ``force`` only a result
-        that came while we waited counts.
+        that came while we waited counts. ``remembered_at`` is handed on to the tenant.
         """
         arrived_at = self._memory.clock()
         with self.held(refresh_token) as newest:
@@ -69,7 +75,7 @@ class TokenFamily:
             known = self._memory.get(wanted)
             if known is not None and (not force or known["at"] > arrived_at):
                 return TokenResponse(**{**known["tokens"], "refresh_token": newest}), False
-            response = self._client.refresh(newest, audience, scope)
+            response = self._client.refresh(newest, audience, scope, remembered_at=remembered_at)
             self.rotated(newest, response.refresh_token)
             tokens = asdict(response)
             tokens["refresh_token"] = response.refresh_token or newest

@@ -40,6 +40,7 @@ TARGET = "target"
 MFA_TOKEN = "mfa-token"  # noqa: S105 - the name of a purpose, not a secret  # nosec B105
 FORM = "form"
 LOGIN = "login"
+DEVICE = "device"
 STATE = "state"
 #: Not a seal: keys under which counters and marks are kept in shared storage.
 NAME = "name"

@@ -24,6 +24,7 @@ from .errors import (
 from .flows import (
     ChallengeFlow,
     ContextFlow,
+    DeviceFlow,
     EnrollmentFlow,
     Proof,
     Refusals,
@@ -52,6 +53,7 @@ class Services:
     verification: VerificationFlow
     enrollment: EnrollmentFlow
     refusals: Refusals
+    devices: DeviceFlow
     sign_in: SignInFlow
     logins: Logins
     limits: Limits
@@ -78,6 +80,7 @@ class Services:
         chosen: Authenticator,
         *,
         resend: bool = False,
+        remember: bool | None = None,
     ) -> MfaContext:
         """Check the limits, then start a challenge; the only way to a message or a push.
 
@@ -89,7 +92,7 @@ class Services:
                 # A code that would not be accepted is not sent.
                 self.limits.check([self.limits.row_bucket(user_id)], user_id)
             self.limits.count(self.limits.send_buckets(user_id, context.hash), user_id)
-        return self.challenges.start(session, context, chosen, resend=resend)
+        return self.challenges.start(session, context, chosen, resend=resend, remember=remember)
 
     def may_send_again(self, session: Auth0Session, context: MfaContext) -> bool:
         """Tell whether the pause after a message or push is over."""

@@ -96,6 +96,33 @@ def _warn_of_replacement(name: str) -> None:
 # -- cookies ---------------------------------------------------------------------------------
 
 
+def cookie_name(interface: SessionInterface, app: Flask) -> str:
+    """Return the first part of our cookies' names.
+
+    ``__Host-`` keeps a sibling domain from planting cookies (RFC 6265bis section 4.1.3.2); a
+    browser takes it only with Secure, the path / and no domain.
+    """
+    name = f"{interface.get_cookie_name(app)}_auth0"
+    is_host_only = (
+        interface.get_cookie_domain(app) is None and interface.get_cookie_path(app) == "/"
+    )
+    if interface.get_cookie_secure(app) and is_host_only and not name.startswith("__"):
+        return f"__Host-{name}"
+    return name
+
+
+def cookie_flags(interface: SessionInterface, app: Flask) -> dict[str, Any]:
+    """Return the flags that every cookie of ours has, as arguments of ``set_cookie``."""
+    return {
+        "domain": interface.get_cookie_domain(app),
+        "path": interface.get_cookie_path(app),
+        "secure": interface.get_cookie_secure(app),
+        "httponly": True,
+        "samesite": interface.get_cookie_samesite(app) or "Lax",
+        "partitioned": interface.get_cookie_partitioned(app),
+    }
+
+
 class Auth0CookieSession(SecureCookieSession):
     """Flask's session, with ours beside it."""
 
@@ -120,7 +147,7 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         session = super().open_session(app, request)
         if isinstance(session, Auth0CookieSession):
-            base = self._cookie_name(app)
+            base = cookie_name(self, app)
             session.auth0 = CookieStore(request.cookies, base, self._sealer, self._clock)
         return session
 
@@ -135,23 +162,16 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
         changes = store.changes(lifetime, services().logins.in_flight)
         if not changes or self._comes_late(store):
             return
-        flags = {
-            "domain": self.get_cookie_domain(app),
-            "path": self.get_cookie_path(app),
-            "secure": self.get_cookie_secure(app),
-            "httponly": True,
-            "samesite": self.get_cookie_samesite(app) or "Lax",
-            "partitioned": self.get_cookie_partitioned(app),
-        }
+        flags = cookie_flags(self, app)
         for name, cookie in changes.items():
             if cookie is None:
-                response.delete_cookie(name, **flags)  # type: ignore[arg-type]  # mixed values
+                response.delete_cookie(name, **flags)
                 continue
             expires = None
             if cookie.lasts or session.permanent:
                 expires = datetime.fromtimestamp(cookie.expires_at, timezone.utc)
             max_age = max(0, cookie.expires_at - int(self._clock())) if cookie.lasts else None
-            response.set_cookie(name, cookie.value, max_age, expires, **flags)  # type: ignore[arg-type]
+            response.set_cookie(name, cookie.value, max_age, expires, **flags)
 
     def _comes_late(self, store: CookieStore) -> bool:
         """Tell whether this login was ended by another request, a moment ago or meanwhile.
@@ -168,18 +188,6 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
         except Auth0UnavailableError:
             return False
         return ended_at is not None and (goes_on or self._clock() - ended_at < IN_FLIGHT)
-
-    def _cookie_name(self, app: Flask) -> str:
-        """Return the first part of our cookies' names.
-
-        ``__Host-`` keeps a sibling domain from planting cookies (RFC 6265bis section 4.1.3.2); a
-        browser takes it only with Secure, the path / and no domain.
-        """
-        name = f"{self.get_cookie_name(app)}_auth0"
-        is_host_only = self.get_cookie_domain(app) is None and self.get_cookie_path(app) == "/"
-        if self.get_cookie_secure(app) and is_host_only and not name.startswith("__"):
-            return f"__Host-{name}"
-        return name
 
 
 # -- other session interfaces ----------------------------------------------------------------

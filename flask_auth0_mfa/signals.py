@@ -14,6 +14,9 @@ signal             arguments
 ``rate_limited``   ``limit`` (``user``, ``context``, ``row``, …), ``user_id``
 ``logged_in``      ``user_id``, ``multifactor``
 ``logged_out``     ``user_id``
+``device_remembered`` ``audience``, ``device_id``, ``user_id``
+``device_forgotten`` ``audience``, ``device_id``, ``reason`` (``user``, ``authenticators``),
+                   ``user_id``
 ================== ==========================================================================
 """
 
@@ -32,3 +35,5 @@ token_refreshed = _signals.signal("auth0-token-refreshed")
 rate_limited = _signals.signal("auth0-mfa-rate-limited")
 logged_in = _signals.signal("auth0-logged-in")
 logged_out = _signals.signal("auth0-logged-out")
+device_remembered = _signals.signal("auth0-mfa-device-remembered")
+device_forgotten = _signals.signal("auth0-mfa-device-forgotten")

@@ -77,6 +77,7 @@ def test_routes_as_json(app: Flask) -> None:
         "reason": "To move money we need a second check.",
         "binds": None,
         "resume": False,
+        "remember": None,
     }
     assert rows["/accounts"]["needs"] == "login"
     assert "/" not in rows
@@ -110,7 +111,7 @@ def test_routes_as_markdown(app: Flask) -> None:
     """The Markdown has one line a guard, and a pipe in a reason does not break it."""
     app.get("/odd", endpoint="odd")(requires_stepup(ADMIN, reason="a|b\nc")(lambda: ""))
     lines = run(app, "routes", "--format", "markdown").stdout.splitlines()
-    assert {line.replace("\\|", "").count("|") for line in lines} == {12}
+    assert {line.replace("\\|", "").count("|") for line in lines} == {13}
     assert len(lines) == 2 + len(guarded_routes(app))
 
 
@@ -150,6 +151,15 @@ def test_binds_and_resume(app: Flask) -> None:
     assert re.search(r" binds payment_in_words\n +resume\n", text)
     markdown = run(app, "routes", "--format", "markdown").stdout
     assert re.search(r"\| `/pay` \|.*\| `payment_in_words` \| yes \|", markdown)
+
+
+def test_remember(app: Flask) -> None:
+    """For how many days a guard lets a device be remembered."""
+    app.get("/pay", endpoint="pay")(requires_stepup(ADMIN, remember=30)(lambda: ""))
+    rows = {one["rule"]: one for one in json.loads(run(app, "routes", "--format", "json").stdout)}
+    assert rows["/pay"]["remember"] == 30
+    assert " remember 30 d\n" in run(app, "routes").stdout
+    assert "| 30 d |" in run(app, "routes", "--format", "markdown").stdout
 
 
 def test_api_without_a_login() -> None:

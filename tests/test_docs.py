@@ -21,12 +21,12 @@ from flask import Flask
 from jinja2 import Environment, FileSystemLoader, meta, nodes
 
 import flask_auth0_mfa
-from flask_auth0_mfa import Auth0MFA, errors, signals
+from flask_auth0_mfa import Auth0MFA, errors, requires_stepup, signals
 from flask_auth0_mfa.config import KEYS, PREFIX
 from flask_auth0_mfa.emulator import Configuration, Tenant
 from tools import diagrams, docs_links
 
-from .conftest import SECRET_KEY
+from .conftest import PAYMENTS, SECRET_KEY
 from .observed import ANA, wrong_code
 from .snippets import run, snippets
 from .test_action import node
@@ -256,6 +256,7 @@ def test_signals_names_every_signal_and_argument(app, tenant):
 
 def everything_happens(app: Flask, tenant: Any) -> None:
     """Make Ana and Ben meet each event once."""
+    app.add_url_rule("/kept", view_func=requires_stepup(PAYMENTS, remember=30)(lambda: "Open"))
     ana = Visitor(app)
     ana.log_in(ANA)
     ana.get("/token?audience=https://accounts.example.com")
@@ -264,6 +265,10 @@ def everything_happens(app: Flask, tenant: Any) -> None:
     ana.press(page, "code", code="000000")
     ana.press(page, "code", code=tenant.last_message(ANA).code)
     ana.get("/auth/logout")
+    ana.log_in(ANA)
+    page = ana.challenge_page("/kept")
+    ana.press(page, "code", code=tenant.current_otp(ANA), remember="y")
+    ana.press(ana.get("/auth/mfa/devices"), "Forget")
     ben = Visitor(app)
     ben.log_in("ben@example.com")
     page = ben.press(ben.get("/transfer"), "Authenticator app")

@@ -10,6 +10,7 @@ module                  its rules
 :mod:`.refusals`        what an API does not take, and when no check would help
 :mod:`.verification`    how a proof becomes tokens and a record
 :mod:`.enrollment`      when and how a first factor is added
+:mod:`.devices`         which browsers are remembered, for how long, and when that ends
 ======================= ==========================================================================
 
 A flow takes the user's :class:`~flask_auth0_mfa.models.Auth0Session`, changes it, and returns a
@@ -22,6 +23,7 @@ from __future__ import annotations
 from .approvals import Approvals
 from .challenges import ChallengeFlow
 from .contexts import ContextFlow
+from .devices import DeviceFlow, SealedDevice
 from .enrollment import EnrollmentFlow
 from .parts import Parts, new_sid
 from .proof import Proof
@@ -33,10 +35,12 @@ __all__ = [
     "Approvals",
     "ChallengeFlow",
     "ContextFlow",
+    "DeviceFlow",
     "EnrollmentFlow",
     "Parts",
     "Proof",
     "Refusals",
+    "SealedDevice",
     "TokenFlow",
     "VerificationFlow",
     "new_sid",

@@ -18,6 +18,7 @@ from ..i18n import marked
 from ..memory import Name
 from ..models import Auth0Session, Authenticator, Challenge, MfaContext
 from .contexts import ContextFlow
+from .devices import DeviceFlow
 from .parts import Parts
 
 #: A challenge that was sent is kept open for this long before choosing its method sends another.
@@ -32,6 +33,7 @@ class ChallengeFlow:
 
     parts: Parts
     contexts: ContextFlow
+    devices: DeviceFlow
 
     def listed(self, session: Auth0Session, context: MfaContext) -> MfaContext:
         """Return the context with the user's authenticators, asking Auth0 when it has to.
@@ -40,11 +42,14 @@ class ChallengeFlow:
         """
         if context.authenticators is not None:
             return context
-        found = self._remembered(session)
+        names = [self._list_name(session), self.devices.name(session)]
+        kept, devices = self.parts.memory.get_many(names)
+        found = tuple(Authenticator(**item) for item in kept["items"]) if kept else None
         # Auth0 asks nobody for a code who has no method: one was added after the list was kept.
         is_old = context.required_types("challenge") and not any(one.active for one in found or ())
         if found is None or is_old:
             found = self._asked(session, context)
+            self.devices.compare(session, devices, found)
         context = replace(context, authenticators=found)
         session.replace_context(context)
         return context
@@ -62,12 +67,6 @@ class ChallengeFlow:
         items = [asdict(one) for one in found]
         self.parts.memory.put_if_up(self._list_name(session), {"items": items}, LIST_TTL)
         return found
-
-    def _remembered(self, session: Auth0Session) -> tuple[Authenticator, ...] | None:
-        kept = self.parts.memory.get(self._list_name(session))
-        if not kept:
-            return None
-        return tuple(Authenticator(**item) for item in kept["items"])
 
     @staticmethod
     def _list_name(session: Auth0Session) -> Name:
@@ -109,14 +108,20 @@ class ChallengeFlow:
         chosen: Authenticator,
         *,
         resend: bool = False,
+        remember: bool | None = None,
     ) -> MfaContext:
         """Start a challenge; one that is open for the same authenticator is kept.
 
         Codes from an app and recovery codes need no call to Auth0.
+
+        :param remember: whether the user wants the device remembered once a push is approved;
+            ``None`` leaves that as it is.
         """
         if self.will_send(context, chosen, resend=resend):
             context = self._sent(session, context, chosen)
         context = replace(context, chosen=chosen.id, chosen_method=chosen.method, declined=False)
+        if remember is not None:
+            context = replace(context, wants_remembering=remember)
         session.replace_context(context)
         target = session.targets.get(context.id)
         if target is not None and target.chosen != chosen.id:

@@ -72,6 +72,7 @@ class ContextFlow:
             reason=request.reason,
             methods=request.methods,
             approval=request.approval,
+            remember=request.remember,
             chain=chain,
             chosen=chosen,
         )

@@ -22,6 +22,7 @@ from ..models import (
     TENANTS_WORD,
     AccessToken,
     Auth0Session,
+    RememberedDevice,
     StepUpRequest,
     StepUpTarget,
     TokenResponse,
@@ -69,29 +70,35 @@ class TokenFlow:
         stored = session.token_for(request.audience, request.scope, self.parts.clock())
         return stored is not None and self._is_verified(session, request)
 
-    def require(self, session: Auth0Session, request: StepUpRequest) -> AccessToken:
+    def require(
+        self,
+        session: Auth0Session,
+        request: StepUpRequest,
+        device: RememberedDevice | None = None,
+    ) -> AccessToken:
         """Return the token that opens a guarded view.
 
         It is for exactly that audience, has the scope, and there is a recorded verification that
-        is fresh enough. Raises :class:`MfaRequiredError` to get one, or
-        :class:`UniversalLoginRequiredError` where the tenant asked for no second factor.
+        is fresh enough, or a remembered ``device`` that stands for one. Raises
+        :class:`MfaRequiredError` to get one, or :class:`UniversalLoginRequiredError` where the
+        tenant asked for no second factor.
         """
         self._require_user(session)
         if request.approval is not None:
             return self._require_approval(session, request)
-        is_verified = self._is_verified(session, request)
+        is_verified = device is not None or self._is_verified(session, request)
         stored = session.token_for(request.audience, request.scope, self.parts.clock())
         if stored is not None and is_verified:
             return stored
         self._offer_open_one(session, request)
         try:
-            token = self._refreshed(session, request, force=not is_verified)
+            token = self._refreshed(session, request, force=not is_verified, device=device)
         except StepUpUnavailableError:
             raise self.contexts.universal_login(session, request) from None
         if self.parts.settings.stepup_trust_tenant and not is_verified:
             word = Verification(self.parts.now(), TENANTS_WORD)
             session.verified[request.audience or ""] = word
-        if not self._is_verified(session, request):
+        if device is None and not self._is_verified(session, request):
             raise self.contexts.universal_login(session, request)
         return token
 
@@ -219,6 +226,7 @@ class TokenFlow:
         *,
         force: bool,
         before: StepUpTarget | None = None,
+        device: RememberedDevice | None = None,
     ) -> AccessToken:
         if session.refresh_token is None:
             raise LoginRequiredError()
@@ -227,7 +235,11 @@ class TokenFlow:
         scope = " ".join(sorted(wanted)) if request.scope else None
         try:
             response, was_asked = self.parts.family.refresh(
-                session.refresh_token, request.audience, scope, force=force
+                session.refresh_token,
+                request.audience,
+                scope,
+                force=force,
+                remembered_at=device.remembered_at if device else None,
             )
         except Auth0MfaRequired as answer:
             asked = replace(request, scope=scope)

@@ -182,7 +182,7 @@ class VerificationFlow:
         try:
             return self.parts.client.mfa_grant(context.raw_mfa_token, **asdict(proof))
         except Auth0MfaRequired as answer:
-            raise self._next_factor(session, context, answer) from None
+            raise self._next_factor(session, context, answer, method) from None
         except Auth0ResponseError as answer:
             error = verify_error(answer, is_push=method == "push")
             if not isinstance(error, MfaVerifyPendingError):
@@ -197,7 +197,7 @@ class VerificationFlow:
             raise self.contexts.failed(session, context, error, asked_phone=asked_phone) from None
 
     def _next_factor(
-        self, session: Auth0Session, context: MfaContext, answer: Auth0MfaRequired
+        self, session: Auth0Session, context: MfaContext, answer: Auth0MfaRequired, method: str
     ) -> Auth0MFAError:
         """Go on with the next factor of a chain: a new context for the same target."""
         self.contexts.mark_used(context)
@@ -209,8 +209,11 @@ class VerificationFlow:
                 before = replace(before, recovery_code=_first_code(context.enrollment))
         if context.chain + 1 > MAX_CHAIN:
             return StepUpUnavailableError()
+        request = context.request
+        if method == "recovery-code":
+            request = replace(request, remember=None)
         return self.contexts.opened(
-            session, context.request, answer, chain=context.chain + 1, before=before
+            session, request, answer, chain=context.chain + 1, before=before
         )
 
     def _keep(

@@ -19,6 +19,8 @@ route                               module               what it does
 ``GET  /mfa/recovery-code``         :mod:`.recovery`     show the new recovery code
 ``POST /mfa/recovery-code``         :mod:`.recovery`     say that it is saved
 ``GET  /mfa/resume``                :mod:`.resume`       ask whether a stopped form may be sent
+``GET  /mfa/devices``               :mod:`.devices`      the user's remembered devices
+``POST /mfa/devices``               :mod:`.devices`      forget one or all of them
 ``GET  /mfa/authenticators``        :mod:`.api`          the user's methods, JSON
 ``POST /mfa/associate``             :mod:`.api`          begin to add a first method, JSON
 =================================== ==================== =========================================
@@ -39,7 +41,7 @@ from ..errors import Auth0MFAError, InvalidRequestError
 from ..i18n import marked
 from ..pages import BLUEPRINT, set_no_store
 from ..responses import error_response, is_program_call
-from . import api, enroll, login, push, recovery, resume, stepup
+from . import api, devices, enroll, login, push, recovery, resume, stepup
 
 #: No request to the blueprint needs more, in bytes.
 MAX_CONTENT_LENGTH = 64 * 1024
@@ -75,6 +77,8 @@ def build_blueprint(settings: Settings) -> Blueprint:
         ("/mfa/recovery-code", "recovery_code", recovery.show, ["GET"]),
         ("/mfa/recovery-code", "acknowledge_recovery_code", recovery.acknowledge, ["POST"]),
         ("/mfa/resume", "resume", resume.show, ["GET"]),
+        ("/mfa/devices", "devices", devices.show, ["GET"]),
+        ("/mfa/devices", "forget_devices", devices.forget, ["POST"]),
         ("/mfa/authenticators", "authenticators", api.authenticators, ["GET"]),
         ("/mfa/associate", "associate", api.associate, ["POST"]),
     ):

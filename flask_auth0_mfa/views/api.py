@@ -13,6 +13,7 @@ from flask import Response, jsonify, request
 
 from .. import jsontext
 from ..bearer import bearer_token
+from ..devices import remember_device
 from ..errors import InvalidRequestError, LoginRequiredError
 from ..factors import method_of
 from ..flows import Proof
@@ -27,7 +28,7 @@ def start() -> Response:
     Asked again, it answers with the challenge that is open; once the pause after a message is
     over (``AUTH0_MFA_SEND_CONTEXT_LIMIT``), it sends a new one.
     """
-    body = _body()
+    body = sent_body()
     found = services()
     challenge_type = _challenge_type(body)
     authenticator_id = _text(body, "authenticator_id")
@@ -41,30 +42,46 @@ def start() -> Response:
 
 
 def verify() -> Response:
-    """Check a code: ``{"success": true}``, with the new ``recovery_code`` after one was used."""
-    body = _body()
+    """Check a code: ``{"success": true}``, with the new ``recovery_code`` after one was used.
+
+    With ``"remember": true`` the answer says whether this device is ``remembered`` now.
+    """
+    body = sent_body()
     found = services()
     with auth0_session() as session:
         context = _context(session, body, maybe_spent=True)
+        if wants := _wants_remembering(body):
+            context = found.challenges.listed(session, context)
         response = found.verify(session, context, _proof(body, context))
-    answer: dict[str, Any] = {"success": True}
+        answer: dict[str, Any] = {"success": True}
+        if wants:
+            answer["remembered"] = remember_device(session, context)
     if response.recovery_code is not None:
         answer["recovery_code"] = response.recovery_code
     return jsonify(answer)
 
 
 def poll() -> Response:
-    """Ask whether a push was answered: 200 done, 202 pending with ``interval``."""
+    """Ask whether a push was answered: 200 done, 202 pending with ``interval``.
+
+    ``"remember": true`` is as with :func:`verify`.
+    """
     found = services()
-    body = _body()
+    body = sent_body()
+    answer = {"success": True}
     with auth0_session() as session:
-        found.poll(session, _context(session, body, maybe_spent=True))
-    return jsonify({"success": True})
+        context = _context(session, body, maybe_spent=True)
+        if wants := _wants_remembering(body):
+            context = found.challenges.listed(session, context)
+        found.poll(session, context)
+        if wants:
+            answer["remembered"] = remember_device(session, context)
+    return jsonify(answer)
 
 
 def associate() -> Response:
     """Begin to enroll: ``{authenticator_types, oob_channels?, phone_number?, email?}``."""
-    body = _body()
+    body = sent_body()
     found = services()
     method = _enrolled_method(body)
     with auth0_session() as session:
@@ -106,7 +123,8 @@ def _challenge_answer(context: MfaContext, chosen: Authenticator) -> dict[str, s
 # -- what came in ----------------------------------------------------------------------------
 
 
-def _body() -> dict[str, Any]:
+def sent_body() -> dict[str, Any]:
+    """Return the fields that a program sent; raises :class:`InvalidRequestError`."""
     if not request.is_json:
         return dict(request.form.items())
     try:
@@ -127,6 +145,13 @@ def _text(body: dict[str, Any], name: str) -> str | None:
     if not isinstance(value, str) or not value:
         raise InvalidRequestError(f"{name} must be a non-empty string.")
     return value
+
+
+def _wants_remembering(body: dict[str, Any]) -> bool:
+    wants = body.get("remember", False)
+    if not isinstance(wants, bool):
+        raise InvalidRequestError("remember must be true or false.")
+    return wants
 
 
 def _context(

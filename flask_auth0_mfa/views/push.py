@@ -9,6 +9,7 @@ from __future__ import annotations
 from flask import request, url_for
 from werkzeug.wrappers import Response
 
+from ..devices import remember_device
 from ..errors import (
     POLL_INTERVAL,
     Auth0UnavailableError,
@@ -67,6 +68,8 @@ def poll() -> Response:
             return see_other(challenge_url(context.id, late=1))
         except (RateLimitedError, Auth0UnavailableError) as error:
             return steps.failed_page(session, context, error)
+        if context.wants_remembering:
+            remember_device(session, context)
         return steps.landing(context.id, session.targets.get(context.id))
 
 

@@ -6,11 +6,14 @@ itself. GET requests change nothing at Auth0: only a button starts a challenge.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import request, url_for
 from werkzeug.wrappers import Response
 
 from .. import factors
 from ..codes import OTP_LENGTH
+from ..devices import remember_device
 from ..errors import (
     Auth0MFAError,
     Auth0UnavailableError,
@@ -19,6 +22,7 @@ from ..errors import (
     MfaCodeExpiredError,
     MfaDeclinedError,
     MfaNoAvailableFactorsError,
+    MfaRequiredError,
     MfaVerifyError,
     RateLimitedError,
 )
@@ -62,7 +66,9 @@ def start() -> Response:
         resend = request.form.get("resend") == "1"
         sends = found.challenges.will_send(context, chosen, resend=resend)
         try:
-            context = found.start_challenge(session, context, chosen, resend=resend)
+            has_box = chosen.method == "push" and not resend
+            wants = form.remember.data if has_box else None
+            context = found.start_challenge(session, context, chosen, resend=resend, remember=wants)
         except (MfaChallengeError, RateLimitedError, Auth0UnavailableError) as error:
             return steps.failed_page(session, context, error)
     return see_other(challenge_url(context.id, sent=1 + resend if sends else None))
@@ -92,6 +98,11 @@ def verify() -> Response:
             return _wrong_code_page(session, context, form, error)
         except (RateLimitedError, Auth0UnavailableError) as error:
             return steps.failed_page(session, context, error)
+        except MfaRequiredError as error:
+            _keep_tick(session, error.context_id, form)
+            raise
+        if form.remember.data:
+            remember_device(session, context)
         return steps.landing(context.id, session.targets.get(context.id))
 
 
@@ -142,7 +153,12 @@ def next_page(
     opened = found.challenges.open_one(context, shown.id)
     if opened is not None and opened.binding_method != "prompt":
         return see_other(url_for(f"{BLUEPRINT}.wait", context=context.id))
-    form = form or CodeForm.shown(steps.binding(session), context.id, method=shown.method)
+    form = form or CodeForm.shown(
+        steps.binding(session),
+        context.id,
+        method=shown.method,
+        remember=context.wants_remembering,
+    )
     return render_page(
         "challenge.html",
         session,
@@ -158,6 +174,7 @@ def next_page(
         resend=steps.resend_shown(session, context, shown),
         code_kind="recovery" if shown.method == "recovery-code" else "numeric",
         code_length=OTP_LENGTH if shown.method == "otp" else None,
+        remember_days=context.remember if shown.method != "recovery-code" else None,
         **steps.expiry(context),
     )
 
@@ -187,6 +204,7 @@ def _choice(session: Auth0Session, context: MfaContext) -> Response:
         universal_login_url=_universal_login_url(session, context),
         back_url=challenge_url(context.id) if can_go_back else None,
         notice=_late_notice() if "late" in request.args else None,
+        remember_days=context.remember,
         form_errors=[],
         **steps.expiry(context),
     )
@@ -246,6 +264,14 @@ def _already_verified(session: Auth0Session, context_id: str, target: StepUpTarg
         wait_text=None,
         actions=(go_on,),
     )
+
+
+def _keep_tick(session: Auth0Session, identifier: str, form: CodeForm) -> None:
+    """Leave the box as it is for the page of the next factor."""
+    following = session.find_context(identifier)
+    if following is not None:
+        ticked = replace(following, wants_remembering=form.remember.data)
+        session.replace_context(ticked)
 
 
 def _method(context: MfaContext) -> str:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from flask import Flask
 from selenium import webdriver
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -37,11 +38,20 @@ class QuietHandler(WSGIRequestHandler):
 
 @contextmanager
 def serve_bank(
-    tenant_url: str, *, clock: Callable[[], float] | None = None, **config: Any
+    tenant_url: str,
+    *,
+    clock: Callable[[], float] | None = None,
+    views: Callable[[Flask], None] | None = None,
+    **config: Any,
 ) -> Iterator[str]:
-    """Serve the bank on a free port, for the length of the block; yields its address."""
+    """Serve the bank on a free port, for the length of the block; yields its address.
+
+    ``views`` gives it pages that it does not have.
+    """
     key = "a key for the browser tests, long enough"
     app = create_app({"AUTH0_DOMAIN": tenant_url, "SECRET_KEY": key, **config})
+    if views is not None:
+        views(app)
     if clock is not None:
         app.extensions["auth0_mfa"].clock.tell = clock
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)

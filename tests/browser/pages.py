@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flask import Flask
+
+from flask_auth0_mfa import requires_stepup
 from flask_auth0_mfa.emulator import Tenant
 
 from .browser import Browser
 from .login import hand_login
+
+PAYMENTS = "https://payments.example.com"
 
 Walk = Callable[[Browser, Tenant], None]
 
@@ -24,6 +29,12 @@ def page(walk: Walk) -> Walk:
     """Enter the page into the table, under the name of the function."""
     PAGES[walk.__name__.replace("_", "-")] = walk
     return walk
+
+
+def remembering(app: Flask) -> None:
+    """Give the bank a page that remembers devices."""
+    view = requires_stepup(PAYMENTS, remember=30)(lambda: "<h1>Statements</h1>")
+    app.add_url_rule("/statements", "statements", view)
 
 
 # -- the way of a check ----------------------------------------------------------------------

@@ -14,10 +14,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from flask_auth0_mfa.emulator import Tenant
 from tests.languages import PSEUDO, Foreigner, only, write_pseudo
 
 from .browser import Browser, Request
-from .pages import PAGES
+from .login import hand_login
+from .pages import ANA, PAGES, remembering
 
 pytestmark = pytest.mark.browser
 
@@ -100,6 +102,18 @@ def require_accessible(browser: Browser, axe: str) -> None:
     ]
     assert not problems
     assert found["passes"]
+
+
+def test_remembering_is_accessible(visit: Callable[..., Any], tenant: Tenant, axe: str) -> None:
+    """Nor where a device can be remembered, and where the devices are listed."""
+    with visit(views=remembering) as browser:
+        hand_login(browser, ANA, "/statements")
+        require_accessible(browser, axe)
+        browser.press("Authenticator app")
+        browser.field("remember").click()
+        browser.enter(tenant.current_otp(ANA))
+        browser.go("/auth/mfa/devices")
+        require_accessible(browser, axe)
 
 
 def test_one_heading_and_a_title(seen: Seen) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
@@ -10,7 +12,7 @@ from flask_auth0_mfa.emulator import Tenant
 
 from .browser import Browser
 from .conftest import with_and_without_scripts
-from .pages import ANA, TARGET
+from .pages import ANA, TARGET, remembering
 
 CODE_PAGE = "Enter the code from your authenticator app"
 
@@ -227,3 +229,26 @@ class TestOwnScripts:
         ana.find("Ask for the total").click()
         ana.evaluate("new Promise(done => setTimeout(done, 300))")
         assert "All your accounts together: 14780.50 EUR" in ana.text
+
+
+@with_and_without_scripts
+class TestRememberedDevice:
+    """The box that has this device remembered."""
+
+    @pytest.fixture
+    def bank_config(self) -> dict[str, Any]:
+        """A bank with a page that remembers devices."""
+        return {"views": remembering}
+
+    def test_by_keyboard(self, ana: Browser, right_code: str) -> None:
+        """The box is between the field and the button, unticked, and Space ticks it."""
+        ana.choose("Authenticator app", "/statements")
+        assert not ana.field("remember").is_selected()
+        ana.await_focus("code")
+        with ana.next_page():
+            ana.keys(right_code, Keys.TAB, Keys.SPACE, Keys.TAB, Keys.ENTER)
+        assert ana.address == "/statements"
+        ana.go("/auth/mfa/devices")
+        assert "This device" in ana.text
+        ana.press("Forget")
+        assert "No device is remembered." in ana.text
