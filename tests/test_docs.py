@@ -338,9 +338,11 @@ COMMON = {
     "dir",
     "help_url",
     "lang",
+    "logo_url",
     "logout_url",
     "ngettext",
     "service_name",
+    "stylesheet_url",
     "url_for",
 }
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,21 +15,13 @@ from selenium.webdriver.common.keys import Keys
 from flask_auth0_mfa.emulator import Tenant
 from tests.languages import PSEUDO, Foreigner, only, write_pseudo
 
+from .axe import require_accessible
 from .browser import Browser, Request
 from .login import hand_login
 from .pages import ANA, PAGES, remembering
 
 pytestmark = pytest.mark.browser
 
-AXE = "axe-core@4.14.1"
-RULES = {
-    "runOnly": {
-        "type": "tag",
-        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    },
-    # Off by default, although WCAG 2.2 asks for it.
-    "rules": {"target-size": {"enabled": True}},
-}
 #: Runs on the document: buttons and links that look like buttons, lower than 44 pixels.
 LOW_BUTTONS = """
 [...document.querySelectorAll("main button, main .mfa-button")]
@@ -70,38 +60,11 @@ def seen(
         yield Seen(browser, tenant_server.url, browser.requests(), browser.console_errors())
 
 
-@pytest.fixture(scope="session")
-def axe(request: pytest.FixtureRequest) -> str:
-    """The script of axe-core, installed from the npm registry once."""
-    folder: Path = request.config.cache.mkdir("axe-core")
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists():
-        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", AXE]
-        command += ["--prefix", str(folder)]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - a fixed command
-    return script.read_text()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessible(seen: Seen, axe: str, scheme: str) -> None:
     """axe-core finds nothing that would keep somebody out, in light and in dark colours."""
     seen.browser.prefer(color_scheme=scheme)
     require_accessible(seen.browser, axe)
-
-
-def require_accessible(browser: Browser, axe: str) -> None:
-    """Check the page that is open with axe-core."""
-    browser.evaluate(f"{axe}; null")
-    found = json.loads(
-        browser.evaluate(f"axe.run({json.dumps(RULES)}).then((found) => JSON.stringify(found))")
-    )
-    problems = [
-        f"{violation['id']}: {node['html']}: {node['failureSummary']}"
-        for violation in found["violations"]
-        for node in violation["nodes"]
-    ]
-    assert not problems
-    assert found["passes"]
 
 
 def test_remembering_is_accessible(visit: Callable[..., Any], tenant: Tenant, axe: str) -> None:
