@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 from .browser import Browser
+from .npm import install
 
 AXE = "axe-core@4.14.1"
 RULES = {
@@ -19,14 +19,9 @@ RULES = {
 }
 
 
-def install(folder: Path) -> str:
-    """Return the script of axe-core, installed from the npm registry once."""
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists():
-        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", AXE]
-        command += ["--prefix", str(folder)]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - a fixed command
-    return script.read_text()
+def axe_script(folder: Path) -> str:
+    """Return the script of axe-core, installed there from the npm registry once."""
+    return (install(folder, AXE) / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 def problems(browser: Browser, axe: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import shutil
@@ -259,6 +260,23 @@ class Browser:
                 size = int(params["encodedDataLength"])
                 self._requests[place] = replace(self._requests[place], size=size)
         return list(self._requests)
+
+    def page_parts(self) -> list[Request]:
+        """Return the requests for the page that is open, itself first."""
+        seen = self.requests()
+        start = max(place for place, one in enumerate(seen) if one.kind == "Document")
+        # "Other" is the site's icon, which Chromium fetches once and not with each page.
+        return [one for one in seen[start:] if one.kind != "Other"]
+
+    @property
+    def source(self) -> str:
+        """The HTML of the page as it came, also where it was the answer to a form."""
+        documents = (n for n, one in enumerate(self.requests()) if one.kind == "Document")
+        last = max(documents)
+        (request,) = (name for name, place in self._places.items() if place == last)
+        found = self.driver.execute_cdp_cmd("Network.getResponseBody", {"requestId": request})
+        content: str = found["body"]
+        return base64.b64decode(content).decode() if found["base64Encoded"] else content
 
     def console_errors(self) -> list[str]:
         """Return what the console reports, but for the status of the pages themselves."""

@@ -15,7 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from examples.bank import create_app
 from flask_auth0_mfa.emulator import Tenant
 
-from .axe import install
+from .axe import axe_script
 from .browser import Browser, chromium
 from .login import hand_login
 from .pages import ANA, TARGET
@@ -110,7 +110,7 @@ def visit(
 @pytest.fixture(scope="session")
 def axe(request: pytest.FixtureRequest) -> str:
     """The script of axe-core, installed from the npm registry once."""
-    return install(request.config.cache.mkdir("axe-core"))
+    return axe_script(request.config.cache.mkdir("axe-core"))
 
 
 @pytest.fixture

@@ -111,9 +111,7 @@ def test_no_token_in_an_address(seen: Seen) -> None:
 
 def test_small(seen: Seen) -> None:
     """The page comes with at most four requests and 30 KB, from an empty cache."""
-    start = max(i for i, one in enumerate(seen.requests) if one.kind == "Document")
-    # "Other" is the site's icon, which Chromium fetches once and not with each page.
-    parts = [one for one in seen.requests[start:] if one.kind != "Other"]
+    parts = seen.browser.page_parts()
     assert len(parts) <= 4, [one.url for one in parts]
     assert sum(one.size for one in parts) <= 30 * 1024
 

@@ -42,9 +42,7 @@ def themed(make_app: Callable[..., Flask], chromiums: Callable[..., Any]) -> Ite
 
 def test_look(themed: Browser, axe: str) -> None:
     """Colours of both modes, width and logo are there, readable, in four requests of this site."""
-    requests = themed.requests()
-    start = max(i for i, one in enumerate(requests) if one.kind == "Document")
-    parts = [one for one in requests[start:] if one.kind != "Other"]
+    parts = themed.page_parts()
     assert len(parts) == 4
     assert all(one.url.startswith(f"{themed.site}/") for one in parts)
     assert themed.console_errors() == []
