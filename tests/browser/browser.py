@@ -290,6 +290,12 @@ class Browser:
             )
         ]
 
+    def forget_requests(self) -> None:
+        """Begin the list of requests anew; the page that is open has finished loading."""
+        self._events()
+        self._requests.clear()
+        self._places.clear()
+
     def forget(self) -> None:
         """Become a browser that has never been here: no cookies, no cache, no log."""
         self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
@@ -298,9 +304,7 @@ class Browser:
         self.prefer()
         self.driver.get("about:blank")
         self.driver.get_log("browser")
-        self._events()
-        self._requests.clear()
-        self._places.clear()
+        self.forget_requests()
 
     def _events(self) -> list[dict[str, Any]]:
         entries = self.driver.get_log("performance")

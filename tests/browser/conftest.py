@@ -27,7 +27,7 @@ with_and_without_scripts = pytest.mark.parametrize(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the folder that screenshots.py writes into."""
-    parser.addoption("--into", default="screenshots", help="folder for the screenshots")
+    parser.addoption("--into", default="docs/_static/pages", help="folder for the screenshots")
 
 
 class QuietHandler(WSGIRequestHandler):

@@ -28,6 +28,30 @@ LOW_BUTTONS = """
   .filter((element) => element.offsetParent && element.offsetHeight < 44)
   .map((element) => element.textContent)
 """
+#: Runs on the document: fields and buttons that only a colour sets apart from the page.
+WITHOUT_BORDER = """
+[...document.querySelectorAll(".mfa-button, .mfa-method, .mfa-input")]
+  .filter((element) => element.offsetParent)
+  .filter((element) => {
+    const { borderStyle, borderWidth, forcedColorAdjust } = getComputedStyle(element);
+    return borderStyle !== "solid" || parseFloat(borderWidth) < 1 || forcedColorAdjust !== "auto";
+  })
+  .map((element) => element.textContent)
+"""
+TWICE_AS_LARGE = ":root { font-size: 200% }"
+#: The spacing that a page must bear.
+SET_WIDER = """
+* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
+p { margin-bottom: 2em !important }
+"""
+#: Runs on the document, which lets no style element in.
+WITH_STYLES = """
+(() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(%s);
+  document.adoptedStyleSheets = [sheet];
+})()
+"""
 #: Runs on the document: where the focused element stands, and whether something covers it.
 FOCUSED = """
 (() => {
@@ -120,6 +144,49 @@ def test_fits_a_small_phone(seen: Seen) -> None:
     """On 320 pixels nothing has to be scrolled sideways."""
     seen.browser.resize(320, 640)
     assert seen.browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_larger_text(seen: Seen) -> None:
+    """Text of twice the size, and text set wider, fit without scrolling sideways (WCAG 1.4.12)."""
+    for width, styles in ((640, TWICE_AS_LARGE), (320, SET_WIDER)):
+        seen.browser.resize(width)
+        seen.browser.evaluate(WITH_STYLES % json.dumps(styles))
+        try:
+            assert seen.browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        finally:
+            seen.browser.evaluate("document.adoptedStyleSheets = []; null")
+
+
+def test_forced_colors(seen: Seen) -> None:
+    """Where the system sets all colours, fields and buttons still have a border, focus a ring."""
+    active = {"name": "forced-colors", "value": "active"}
+    seen.browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [active]})
+    try:
+        assert seen.browser.evaluate("matchMedia('(forced-colors: active)').matches")
+        assert seen.browser.evaluate(WITHOUT_BORDER) == []
+        seen.browser.evaluate("document.activeElement.blur()")
+        seen.browser.keys(Keys.TAB)
+        ring = seen.browser.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+        assert float(ring.removesuffix("px")) >= 2
+    finally:
+        seen.browser.prefer()
+
+
+def test_fields_are_not_zoomed_into(seen: Seen) -> None:
+    """What is typed is at least 16 pixels high: below that, phones zoom into the field."""
+    assert seen.browser.evaluate(
+        "[...document.querySelectorAll('input:not([type=hidden], [type=checkbox]), select')]"
+        ".every((one) => parseFloat(getComputedStyle(one).fontSize) >= 16)"
+    )
+
+
+def test_help_is_always_there(seen: Seen) -> None:
+    """Help ends every page of ours, in the same place; changes are told in one region."""
+    assert seen.browser.evaluate(
+        "[...document.querySelectorAll('.mfa-card')].every((card) =>"
+        " card.lastElementChild.matches('.mfa-help')"
+        " && card.querySelectorAll('[role=status]').length === 1)"
+    )
 
 
 def test_buttons_are_large(seen: Seen) -> None:
