@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from .errors import ConfigurationError
 from .return_to import safe_return_to
 from .secret import Secret
-from .theme import DARK, LIGHT, full, shipped_colors, weak_contrasts
+from .theme import DARK, LIGHT, long_form, shipped_colors, weak_contrasts
 
 PREFIX = "AUTH0_"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -244,7 +244,7 @@ def _colors(scheme: str) -> Callable[[Any], Mapping[str, str]]:
             if name not in names:
                 raise _Problem(f"has no colour {name!r}: the names are {', '.join(sorted(names))}")
             try:
-                colors[str(name)] = full(str(color))
+                colors[str(name)] = long_form(str(color))
             except ValueError:
                 raise _Problem(
                     f"has {color!r} for {name}: must be written as #rgb or #rrggbb"

@@ -39,11 +39,11 @@ def shipped_colors(scheme: str) -> dict[str, str]:
     light, _, rest = shipped_stylesheet().partition("@media (prefers-color-scheme: dark)")
     properties = light if scheme == LIGHT else rest
     return {
-        name: full(value) for name, value in re.findall(r"--auth0-mfa-(\S+): (#\w+)", properties)
+        name: long_form(value) for name, value in re.findall(r"--auth0-mfa-(\S+): (#\w+)", properties)
     }
 
 
-def full(color: str) -> str:
+def long_form(color: str) -> str:
     """Return ``#rgb`` or ``#rrggbb`` in the longer form; ValueError when it is neither."""
     if not re.fullmatch(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", color):
         raise ValueError(color)
