@@ -37,10 +37,8 @@ def shipped_stylesheet() -> str:
 def shipped_colors(scheme: str) -> dict[str, str]:
     """Return the colours of the stylesheet in ``light`` or ``dark``, by name, as ``#rrggbb``."""
     light, _, rest = shipped_stylesheet().partition("@media (prefers-color-scheme: dark)")
-    properties = light if scheme == LIGHT else rest
-    return {
-        name: long_form(value) for name, value in re.findall(r"--auth0-mfa-(\S+): (#\w+)", properties)
-    }
+    properties = re.findall(r"--auth0-mfa-(\S+): (#\w+)", light if scheme == LIGHT else rest)
+    return {name: long_form(value) for name, value in properties}
 
 
 def long_form(color: str) -> str:
