@@ -101,7 +101,7 @@ def missing_logo(logo: str | None, static_url: str | None, static_folder: str | 
 
     A logo elsewhere is not looked for: any view, or the server in front, may answer there.
     """
-    if not (logo and static_url is not None and static_folder is not None):
+    if not (logo and static_url and static_folder):
         return None
     path, prefix = re.split(r"[?#]", logo)[0], static_url.rstrip("/") + "/"
     if not path.startswith(prefix) or (Path(static_folder) / path.removeprefix(prefix)).is_file():
