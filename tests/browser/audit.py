@@ -32,6 +32,7 @@ LOOKED_AT = [
     for name in WALKS
     if language == "en" or not name.startswith("bank")
 ]
+IN_ENGLISH = [("en", name) for name in WALKS]
 LIGHTHOUSE = ("lighthouse@12.8.2", "puppeteer-core@24.43.1")
 CHECKER = "vnu-jar@26.9.27"
 SCRIPT = Path(__file__).with_name("lighthouse.mjs")
@@ -108,10 +109,9 @@ def modules(request: pytest.FixtureRequest) -> Path:
     return install(request.config.cache.mkdir("lighthouse"), *LIGHTHOUSE)
 
 
+@pytest.mark.parametrize("opened", IN_ENGLISH, ids="-".join, indirect=True)
 def test_lighthouse(opened: Open, modules: Path) -> None:
     """Lighthouse gives accessibility and best practices all the points that there are."""
-    if opened.language != "en":
-        return
     browser = opened.browser
     title = browser.title
     # Opened again, the answer to a form would be another page; and of a page that comes with the
