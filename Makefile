@@ -42,8 +42,8 @@ SNIPPETS := tests/test_docs.py tests/test_quickstart.py \
 	$(addprefix tests/,test_action.py::test_action_of_the_page test_action.py::TestClaims test_cli.py::test_table_of_the_page \
 		test_doctor.py::test_sample_of_the_page test_doctor.py::test_forgotten_steps_of_the_page \
 		test_i18n.py::test_catalogues_of_the_page test_examples.py::TestDemo \
-		test_example_own_login.py::test_program test_example_spa.py::test_program \
-		test_remember.py::TestAction::test_remembered)
+		test_example_own_login.py::test_program test_example_pico.py::test_program \
+		test_example_spa.py::test_program test_remember.py::TestAction::test_remembered)
 
 demo: $(VENV)/.installed-demo
 	@$(BIN)/python -u -m examples.bank.demo

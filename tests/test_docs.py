@@ -43,6 +43,7 @@ NOT_RUN = {
     "README.md: they run this, and take minutes": 1,
     "docs/translations.rst: needs a package index": 1,
     "examples/own_login/README.md: needs a package index": 1,
+    "examples/pico/README.md: needs a package index": 1,
     "examples/spa/README.md: needs a package index": 1,
 }
 
