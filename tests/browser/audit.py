@@ -22,7 +22,7 @@ from tests.languages import PSEUDO, Foreigner, only, write_pseudo
 from .axe import problems
 from .browser import Browser
 from .npm import install
-from .pages import PAGES, STATES
+from .pages import PAGES, STATES, remembering
 
 WALKS = PAGES | STATES
 #: The bank's own pages are in English only.
@@ -68,7 +68,7 @@ def opened(
     folder = tmp_path_factory.mktemp("texts")
     write_pseudo(folder)
     directory = folder if language == PSEUDO else "translations"
-    with visit(**only(language, directory)) as browser:
+    with visit(views=remembering, **only(language, directory)) as browser:
         walker = Foreigner(browser, language) if language == "ar" else browser
         WALKS[name](walker, tenant_server.tenant)
         (sources / f"{name}-{language}.html").write_text(browser.source, encoding="utf-8")

@@ -23,7 +23,8 @@ TARGET = "/transfer?payee=Ben+O%27Neil&note=a%20b&list=1&list=2"
 
 #: By name: what a visitor does to get there. Each begins with a browser that has never been here.
 PAGES: dict[str, Walk] = {}
-#: What else these pages can look like, mostly when something is wrong. For ``make pages`` only.
+#: What else these pages can look like, mostly when something is wrong. For ``make pages`` only; the
+#: bank is there with the page of :func:`remembering`.
 STATES: dict[str, Walk] = {}
 
 
@@ -254,8 +255,8 @@ def resume(browser: Browser, tenant: Tenant) -> None:
     browser.enter(tenant.current_otp(ANA))
 
 
-#: The pages of the extension, without the bank's own.
-OURS = [name for name in PAGES if not name.startswith("bank")]
+#: The pages of the extension that the documentation shows, without the bank's own.
+OURS = [*(name for name in PAGES if not name.startswith("bank")), "remember", "devices"]
 
 
 # -- further states ----------------------------------------------------------------------------
@@ -383,3 +384,34 @@ def method_does_not_work(browser: Browser, tenant: Tenant) -> None:
     body = {"error": "server_error", "error_description": "no provider"}
     tenant.fault("/mfa/challenge", status=400, body=body)
     browser.press("Text message")
+
+
+# -- remembered devices ------------------------------------------------------------------------
+
+
+@state
+def remember(browser: Browser, tenant: Tenant) -> None:
+    """Enter the code, and say whether this device is remembered."""
+    hand_login(browser, ANA, "/statements")
+    browser.press("Authenticator app")
+
+
+@state
+def remember_choice(browser: Browser, tenant: Tenant) -> None:
+    """Choose a method, where approval on the phone has a box of its own."""
+    hand_login(browser, ANA, "/statements")
+
+
+@state
+def no_device(browser: Browser, tenant: Tenant) -> None:
+    """No device is remembered."""
+    hand_login(browser, ANA, "/auth/mfa/devices")
+
+
+@state
+def devices(browser: Browser, tenant: Tenant) -> None:
+    """Remembered devices."""
+    remember(browser, tenant)
+    browser.field("remember").click()
+    browser.enter(tenant.current_otp(ANA))
+    browser.go("/auth/mfa/devices")

@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from tests.languages import Foreigner, only
 
 from .browser import Browser
-from .pages import OURS, PAGES
+from .pages import OURS, PAGES, STATES, remembering
 
 #: By name: colours and width in CSS pixels.
 LOOKS = {"light": ("light", 640), "dark": ("dark", 640), "phone": ("light", 390)}
@@ -33,6 +33,7 @@ COLORS = 64
 STILL = "*, ::before { caret-color: transparent !important; animation: none !important; }"
 #: What is another one at each visit.
 BY_CHANCE = ".mfa-code span, .mfa-qr svg, [data-wait], main strong { visibility: hidden; }"
+WALKS = PAGES | STATES
 LOOKS_LIKE = "looks-like"
 
 pytestmark = pytest.mark.browser
@@ -49,8 +50,8 @@ def folder(request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("name", OURS)
 def test_take(name: str, folder: Path, visit: Callable[..., Any], tenant_server: Any) -> None:
     """Write ``NAME-light.png``, ``NAME-dark.png`` and ``NAME-phone.png``."""
-    with visit() as browser:
-        PAGES[name](browser, tenant_server.tenant)
+    with visit(views=remembering) as browser:
+        WALKS[name](browser, tenant_server.tenant)
         take(browser, folder, name, LOOKS)
 
 
@@ -59,8 +60,8 @@ def test_take_in_arabic(
     name: str, folder: Path, visit: Callable[..., Any], tenant_server: Any
 ) -> None:
     """Write ``NAME-arabic.png``, from right to left."""
-    with visit(**only("ar")) as browser:
-        PAGES[name](Foreigner(browser, "ar"), tenant_server.tenant)
+    with visit(views=remembering, **only("ar")) as browser:
+        WALKS[name](Foreigner(browser, "ar"), tenant_server.tenant)
         take(browser, folder, name, ARABIC)
 
 
