@@ -16,7 +16,7 @@ MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
 .PHONY: programs
-.PHONY: help demo test coverage docs screenshots campaign texts check format clean
+.PHONY: help demo test coverage docs screenshots pages campaign texts check format clean
 
 help:
 	@echo "make demo      start a bank and a local Auth0 tenant to try the step-up with"
@@ -24,7 +24,8 @@ help:
 	@echo "make check     check style, types and imports, and build the documentation"
 	@echo "make docs      build the documentation, follow its links, and run its snippets"
 	@echo "make coverage  run every test and report branch coverage"
-	@echo "make screenshots  write a picture of every page into screenshots/"
+	@echo "make screenshots  write a picture of every page into docs/_static/pages"
+	@echo "make pages     look at every page in every state: axe-core, Lighthouse, valid HTML, weight"
 	@echo "make campaign  the long draws: 100 000 changed cookies (MUTATIONS, SEED), tabs, parallel requests"
 	@echo "make texts     bring the catalogues up to date: finds the texts, updates, compiles"
 	@echo "make soak      the bank with 50 users for five minutes while everything fails"
@@ -41,8 +42,8 @@ SNIPPETS := tests/test_docs.py tests/test_quickstart.py \
 	$(addprefix tests/,test_action.py::test_action_of_the_page test_action.py::TestClaims test_cli.py::test_table_of_the_page \
 		test_doctor.py::test_sample_of_the_page test_doctor.py::test_forgotten_steps_of_the_page \
 		test_i18n.py::test_catalogues_of_the_page test_examples.py::TestDemo \
-		test_example_own_login.py::test_program test_example_spa.py::test_program \
-		test_remember.py::TestAction::test_remembered)
+		test_example_own_login.py::test_program test_example_pico.py::test_program \
+		test_example_spa.py::test_program test_remember.py::TestAction::test_remembered)
 
 demo: $(VENV)/.installed-demo
 	@$(BIN)/python -u -m examples.bank.demo
@@ -67,7 +68,10 @@ docs: $(VENV)/.installed-dev programs
 	$(BIN)/python -m pytest -q -p tools.pytest_programs $(SNIPPETS)
 
 screenshots: $(VENV)/.installed-dev programs
-	$(BIN)/python -m pytest -q tests/browser/screenshots.py --into screenshots
+	$(BIN)/python -m pytest -q tests/browser/screenshots.py --into docs/_static/pages
+
+pages: $(VENV)/.installed-dev programs
+	$(BIN)/python -m pytest -q tests/browser/audit.py
 
 campaign: $(VENV)/.installed-dev
 	CAMPAIGN=1 TABS_RUNS=1500 COOKIE_MUTATIONS=$(MUTATIONS) COOKIE_SEED=$(SEED) $(BIN)/python -m pytest \

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from .errors import ConfigurationError
 from .return_to import safe_return_to
 from .secret import Secret
+from .theme import DARK, LIGHT, long_form, shipped_colors, weak_contrasts
 
 PREFIX = "AUTH0_"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -101,7 +102,16 @@ class Settings(TenantSettings):
     mfa_service_name: str | None
     mfa_help_url: str | None
     mfa_cancel_url: str
+    mfa_logo: str | None
+    mfa_colors: Mapping[str, str]
+    mfa_dark_colors: Mapping[str, str]
+    mfa_width: str | None
     state_uri: str | None = field(repr=False)
+
+    @property
+    def is_themed(self) -> bool:
+        """Whether the pages have colours or a width that the stylesheet does not have by itself."""
+        return bool(self.mfa_colors or self.mfa_dark_colors or self.mfa_width)
 
 
 class _Problem(ValueError):
@@ -174,14 +184,20 @@ def _scope(value: Any) -> str:
     return text
 
 
-def _params(value: Any) -> Mapping[str, str]:
+def _mapping(value: Any, example: str) -> Mapping[Any, Any]:
+    """Return a mapping; in the environment it is written as a JSON object."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except ValueError:
-            raise _Problem('must be a JSON object such as {"organization": "org_1"}') from None
+            raise _Problem(f"must be a JSON object such as {example}") from None
     if not isinstance(value, Mapping):
-        raise _Problem("must be a mapping of parameter names to values")
+        raise _Problem(f"must be a mapping such as {example}")
+    return value
+
+
+def _params(value: Any) -> Mapping[str, str]:
+    value = _mapping(value, '{"organization": "org_1"}')
     ours = {"client_id", "redirect_uri", "response_type", "state", "nonce", "code_challenge"}
     if clash := ours & set(value):
         raise _Problem(f"must not contain {', '.join(sorted(clash))}: the extension sets them")
@@ -207,6 +223,45 @@ def _path(value: Any) -> str:
     text = _text(value)
     if safe_return_to(text) is None:
         raise _Problem("must be a path of the application, such as /")
+    return text
+
+
+def _own_picture(value: Any) -> str:
+    text = _text(value)
+    if safe_return_to(text) is None:
+        raise _Problem(
+            "must be a path of this application, such as /static/logo.svg: "
+            "the pages ask no other site for anything"
+        )
+    return text
+
+
+def _colors(scheme: str) -> Callable[[Any], Mapping[str, str]]:
+    def parse(value: Any) -> Mapping[str, str]:
+        colors = {}
+        names = shipped_colors(scheme)
+        for name, color in _mapping(value, '{"accent": "#0a4f7d"}').items():
+            if name not in names:
+                raise _Problem(f"has no colour {name!r}: the names are {', '.join(sorted(names))}")
+            try:
+                colors[str(name)] = long_form(str(color))
+            except ValueError:
+                raise _Problem(
+                    f"has {color!r} for {name}: must be written as #rgb or #rrggbb"
+                ) from None
+        if weak := "; ".join(weak_contrasts(colors, scheme)):
+            raise _Problem(f"cannot be read well: {weak}. Make one of each two darker or lighter")
+        return colors
+
+    return parse
+
+
+def _width(value: Any) -> str:
+    text = _text(value)
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,3})?)(rem|px)", text)
+    pixels = float(match[1]) * (16 if match[2] == "rem" else 1) if match else 0
+    if not 320 <= pixels <= 960:
+        raise _Problem("must be a length between 20rem and 60rem (320px and 960px), such as 40rem")
     return text
 
 
@@ -270,6 +325,10 @@ KEYS: Mapping[str, Key] = {
     "mfa_service_name": Key(_text),
     "mfa_help_url": Key(_link),
     "mfa_cancel_url": Key(_path, "/"),
+    "mfa_logo": Key(_own_picture),
+    "mfa_colors": Key(_colors(LIGHT), {}),
+    "mfa_dark_colors": Key(_colors(DARK), {}),
+    "mfa_width": Key(_width),
     "state_uri": Key(_state_uri),
     "timeout": Key(_timeout, (3.0, 5.0)),
 }

@@ -56,6 +56,7 @@ from .services import EXTENSION, Services, services
 from .sessions import auth0_session, wrap
 from .signin import SignInFlow
 from .state import open_state
+from .theme import missing_logo
 from .tokens import IdTokenVerifier, SigningKeys
 from .views import build_blueprint
 from .views.login import build_oauth
@@ -88,7 +89,9 @@ class Auth0MFA:
         Reads the ``AUTH0_*`` keys: ``DOMAIN``, ``CLIENT_ID``, ``CLIENT_SECRET`` (required),
         ``CLIENT_ASSERTION_SIGNING_KEY``, ``AUDIENCE``, ``SCOPE``, ``AUTHORIZE_PARAMS``,
         ``MFA_CONTEXT_TTL``, ``STEPUP_MAX_AGE``, ``STEPUP_TRUST_TENANT``, ``MFA_URL_PREFIX``,
-        ``STATE_URI``, ``TIMEOUT`` and the ``MFA_*_LIMIT`` ones; and Flask's ``SECRET_KEY``,
+        ``STATE_URI``, ``TIMEOUT``, the ``MFA_*_LIMIT`` ones, and of the pages ``MFA_SERVICE_NAME``,
+        ``MFA_HELP_URL``, ``MFA_CANCEL_URL``, ``MFA_LOGO``, ``MFA_COLORS``, ``MFA_DARK_COLORS`` and
+        ``MFA_WIDTH``; and Flask's ``SECRET_KEY``,
         ``SECRET_KEY_FALLBACKS``, ``SESSION_COOKIE_*`` and ``PERMANENT_SESSION_LIFETIME``.
 
         Raises :class:`ConfigurationError` with every problem at once.
@@ -105,6 +108,8 @@ class Auth0MFA:
             )
         for weakness in key_warnings(app.config, found.settings.domain):
             logger.warning(weakness)
+        if missing := missing_logo(found.settings.mfa_logo, app.static_url_path, app.static_folder):
+            logger.warning(missing)
         app.session_interface = wrap(app.session_interface, found.sealer, found.clock)
         app.register_blueprint(build_blueprint(found.settings))
         app.register_error_handler(Auth0MFAError, error_response)

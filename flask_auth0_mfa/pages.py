@@ -53,7 +53,19 @@ def _common(session: Auth0Session) -> dict[str, Any]:
         "cancel_url": home_url(),
         "logout_url": url_for(f"{BLUEPRINT}.logout") if session.user else None,
         "help_url": settings.mfa_help_url,
+        "logo_url": request.script_root + settings.mfa_logo if settings.mfa_logo else None,
+        "stylesheet_url": stylesheet_url(),
     }
+
+
+def stylesheet_url() -> str:
+    """Return where the stylesheet is: a static file, unless the application has a look of its own.
+
+    One or the other, so that no page needs a further request for its colours.
+    """
+    if services().settings.is_themed:
+        return url_for(f"{BLUEPRINT}.stylesheet")
+    return url_for(f"{BLUEPRINT}.static", filename="auth0_mfa.css")
 
 
 def account_name(user: Mapping[str, Any] | None) -> str | None:

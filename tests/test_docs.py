@@ -26,6 +26,7 @@ from flask_auth0_mfa.config import KEYS, PREFIX
 from flask_auth0_mfa.emulator import Configuration, Tenant
 from tools import diagrams, docs_links
 
+from .browser.pages import OURS
 from .conftest import PAYMENTS, SECRET_KEY
 from .observed import ANA, wrong_code
 from .snippets import run, snippets
@@ -42,6 +43,7 @@ NOT_RUN = {
     "README.md: they run this, and take minutes": 1,
     "docs/translations.rst: needs a package index": 1,
     "examples/own_login/README.md: needs a package index": 1,
+    "examples/pico/README.md: needs a package index": 1,
     "examples/spa/README.md: needs a package index": 1,
 }
 
@@ -338,9 +340,11 @@ COMMON = {
     "dir",
     "help_url",
     "lang",
+    "logo_url",
     "logout_url",
     "ngettext",
     "service_name",
+    "stylesheet_url",
     "url_for",
 }
 
@@ -511,28 +515,33 @@ def names_of(path: Path) -> set[str]:
     return {name for name in found if name.rpartition("::")[2].startswith("test_")}
 
 
-def proofs() -> list[tuple[str, str]]:
-    """Return item and test of every row of the threat matrix."""
+#: Pages with a table of what holds and which tests show it.
+PROVED = ("security", "accessibility")
+
+
+def proofs(page: str) -> list[tuple[str, str]]:
+    """Return item and test of every row of a page's table."""
     return [
         (literals(row[0])[0], proof)
-        for row in table_rows("security")
+        for row in table_rows(page)
         if literals(row[0])
         for proof in literals(row[-1])
     ]
 
 
-@pytest.mark.parametrize(("item", "proof"), proofs())
+@pytest.mark.parametrize(("item", "proof"), [one for page in PROVED for one in proofs(page)])
 def test_proof_exists(item, proof):
-    """Each test that the threat matrix names is there."""
+    """Each test that the tables name is there."""
     file, _, name = proof.partition("::")
     assert name in names_of(ROOT / "tests" / file), f"{item} names {proof}"
 
 
-def test_every_row_has_a_proof():
-    """A row of the matrix without a test is a promise, and belongs into the other section."""
-    rows = [literals(row[0])[0] for row in table_rows("security") if literals(row[0])]
+@pytest.mark.parametrize("page", PROVED)
+def test_every_row_has_a_proof(page):
+    """A row of a table without a test is a promise, and belongs into the other section."""
+    rows = [literals(row[0])[0] for row in table_rows(page) if literals(row[0])]
     assert rows
-    assert set(rows) == {item for item, _ in proofs()}
+    assert set(rows) == {item for item, _ in proofs(page)}
 
 
 def test_every_item_is_accounted_for():
@@ -540,6 +549,32 @@ def test_every_item_is_accounted_for():
     named = {int(one) for one in re.findall(r"SEC-(\d\d)", read("security"))}
     gaps = {*range(23, 30), *range(48, 50), *range(68, 70)}
     assert set(range(1, 77)) - gaps <= named
+
+
+def test_every_item_of_the_pages_is_accounted_for():
+    """So is each item of the checklist of the pages."""
+    named = {int(one) for one in re.findall(r"UX-(\d\d)", read("accessibility"))}
+    rows = ((1, 8), (10, 28), (30, 34), (40, 43), (50, 56), (60, 66), (70, 78), (80, 87), (90, 93))
+    assert named == {one for first, last in rows for one in range(first, last + 1)}
+
+
+def test_tenant_says_how_a_message_ends():
+    """The text of a message binds its code to the site, so that phones fill it in nowhere else."""
+    assert "let it end with ``@shop.example.com #`` and the code" in read("tenant")
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+def test_pictures():
+    """Each page of ours is shown in every look, with words for it, and there are no other files."""
+    shown = re.findall(r"image:: _static/pages/(\S+)\.png\n +:alt: \S", read("pages"))
+    looks = ("light", "dark", "phone", "arabic")
+    assert set(shown) == {f"{name}-{look}" for name in OURS for look in looks}
+    files = list((DOCS / "_static" / "pages").iterdir())
+    assert {file.name for file in files} == {f"{name}.png" for name in shown}
+    # What everybody who clones the repository carries.
+    assert sum(file.stat().st_size for file in files) < 1_600_000
 
 
 # -- what the pages say of other files ---------------------------------------------------------

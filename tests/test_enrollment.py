@@ -222,6 +222,11 @@ class TestMessages:
         assert "for example +44 7700 900123" in page.text
         assert associations(tenant) == 0
 
+    def test_number_is_kept(self, ben, address_page):
+        """A number that has to be corrected does not have to be typed again."""
+        page = ben.press(address_page, "phone_number", phone_number="0770 900123")
+        assert page.root.find(".//input[@id='phone_number']").get("value") == "0770 900123"
+
     def test_number_that_auth0_refuses(self, ben, address_page, tenant):
         """A number that Auth0 does not take is asked for again."""
         body = {"error": "invalid_request", "error_description": "The phone number is invalid."}

@@ -122,6 +122,36 @@ class TestChoice:
         assert "&lt;img" in page.html
 
 
+class TestField:
+    """The field for the code, as browsers, keyboards and screen readers get it."""
+
+    def test_attributes(self, page):
+        """One text field: digits on the keyboard, the code from a message offered, no length."""
+        (field,) = (one for one in page.root.iter("input") if one.get("type") != "hidden")
+        assert {name: field.get(name) for name in ("type", "inputmode", "autocomplete")} == {
+            "type": "text",
+            "inputmode": "numeric",
+            "autocomplete": "one-time-code",
+        }
+        assert (field.get("spellcheck"), field.get("autocapitalize")) == ("false", "none")
+        assert field.get("maxlength") is None
+
+    @pytest.mark.parametrize("typed", [None, "000000"], ids=["new", "wrong"])
+    def test_described(self, ana, page, typed):
+        """It has a label, and is told together with its hint, its error and the tries left."""
+        if typed is not None:
+            page = ana.press(page, "code", code=typed)
+        field = page.root.find(".//input[@id='code']")
+        label = page.root.find(".//label[@for='code']")
+        assert "".join(label.itertext()) == "6-digit code"
+        assert field.get("placeholder") is None
+        told = field.get("aria-describedby").split()
+        assert told == ["code-hint", "code-error", "code-attempts"][: 3 if typed else 1]
+        for name in told:
+            (text,) = (one for one in page.root.iter() if one.get("id") == name)
+            assert "".join(text.itertext()).strip()
+
+
 class TestCode:
     """The form for the code."""
 

@@ -21,6 +21,7 @@ route                               module               what it does
 ``GET  /mfa/resume``                :mod:`.resume`       ask whether a stopped form may be sent
 ``GET  /mfa/devices``               :mod:`.devices`      the user's remembered devices
 ``POST /mfa/devices``               :mod:`.devices`      forget one or all of them
+``GET  /mfa/theme.css``             :mod:`.stylesheet`   colours and width, where there are any
 ``GET  /mfa/authenticators``        :mod:`.api`          the user's methods, JSON
 ``POST /mfa/associate``             :mod:`.api`          begin to add a first method, JSON
 =================================== ==================== =========================================
@@ -42,6 +43,7 @@ from ..i18n import marked
 from ..pages import BLUEPRINT, set_no_store
 from ..responses import error_response, is_program_call
 from . import api, devices, enroll, login, push, recovery, resume, stepup
+from .stylesheet import build_stylesheet
 
 #: No request to the blueprint needs more, in bytes.
 MAX_CONTENT_LENGTH = 64 * 1024
@@ -83,6 +85,9 @@ def build_blueprint(settings: Settings) -> Blueprint:
         ("/mfa/associate", "associate", api.associate, ["POST"]),
     ):
         blueprint.add_url_rule(rule, name, view, methods=methods)
+    if settings.is_themed:
+        view = build_stylesheet(settings)
+        blueprint.add_url_rule("/mfa/theme.css", "stylesheet", view, methods=["GET"])
     blueprint.register_error_handler(Auth0MFAError, error_response)
     blueprint.url_value_preprocessor(_prepare)
     blueprint.before_request(_refuse_other_sites)
@@ -124,5 +129,5 @@ def _leave_csrf_to_us(app: Flask) -> None:
 
 
 def _no_store(response: Response) -> Response:
-    is_static = request.endpoint == f"{BLUEPRINT}.static"
-    return response if is_static else set_no_store(response)
+    is_the_same_for_all = request.endpoint in (f"{BLUEPRINT}.static", f"{BLUEPRINT}.stylesheet")
+    return response if is_the_same_for_all else set_no_store(response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import shutil
@@ -260,6 +261,23 @@ class Browser:
                 self._requests[place] = replace(self._requests[place], size=size)
         return list(self._requests)
 
+    def page_parts(self) -> list[Request]:
+        """Return the requests for the page that is open, itself first."""
+        seen = self.requests()
+        start = max(place for place, one in enumerate(seen) if one.kind == "Document")
+        # "Other" is the site's icon, which Chromium fetches once and not with each page.
+        return [one for one in seen[start:] if one.kind != "Other"]
+
+    @property
+    def source(self) -> str:
+        """The HTML of the page as it came, also where it was the answer to a form."""
+        documents = (n for n, one in enumerate(self.requests()) if one.kind == "Document")
+        last = max(documents)
+        (request,) = (name for name, place in self._places.items() if place == last)
+        found = self.driver.execute_cdp_cmd("Network.getResponseBody", {"requestId": request})
+        content: str = found["body"]
+        return base64.b64decode(content).decode() if found["base64Encoded"] else content
+
     def console_errors(self) -> list[str]:
         """Return what the console reports, but for the status of the pages themselves."""
         pages = {one.url for one in self.requests() if one.kind == "Document"}
@@ -272,6 +290,12 @@ class Browser:
             )
         ]
 
+    def forget_requests(self) -> None:
+        """Begin the list of requests anew; the page that is open has finished loading."""
+        self._events()
+        self._requests.clear()
+        self._places.clear()
+
     def forget(self) -> None:
         """Become a browser that has never been here: no cookies, no cache, no log."""
         self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
@@ -280,9 +304,7 @@ class Browser:
         self.prefer()
         self.driver.get("about:blank")
         self.driver.get_log("browser")
-        self._events()
-        self._requests.clear()
-        self._places.clear()
+        self.forget_requests()
 
     def _events(self) -> list[dict[str, Any]]:
         entries = self.driver.get_log("performance")

@@ -15,6 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from examples.bank import create_app
 from flask_auth0_mfa.emulator import Tenant
 
+from .axe import axe_script
 from .browser import Browser, chromium
 from .login import hand_login
 from .pages import ANA, TARGET
@@ -26,7 +27,7 @@ with_and_without_scripts = pytest.mark.parametrize(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the folder that screenshots.py writes into."""
-    parser.addoption("--into", default="screenshots", help="folder for the screenshots")
+    parser.addoption("--into", default="docs/_static/pages", help="folder for the screenshots")
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -54,9 +55,16 @@ def serve_bank(
         views(app)
     if clock is not None:
         app.extensions["auth0_mfa"].clock.tell = clock
+    with serve_app(app) as url:
+        yield url
+
+
+@contextmanager
+def serve_app(app: Flask) -> Iterator[str]:
+    """Serve an application on a free port, for the length of the block; yields its address."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
     # The interval is how long the end of a test has to wait, in seconds.
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="bank", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), name=app.name, daemon=True)
     thread.start()
     try:
         yield f"http://localhost:{server.server_port}"
@@ -97,6 +105,12 @@ def visit(
             yield browser
 
     return visitor
+
+
+@pytest.fixture(scope="session")
+def axe(request: pytest.FixtureRequest) -> str:
+    """The script of axe-core, installed from the npm registry once."""
+    return axe_script(request.config.cache.mkdir("axe-core"))
 
 
 @pytest.fixture

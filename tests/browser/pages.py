@@ -23,11 +23,20 @@ TARGET = "/transfer?payee=Ben+O%27Neil&note=a%20b&list=1&list=2"
 
 #: By name: what a visitor does to get there. Each begins with a browser that has never been here.
 PAGES: dict[str, Walk] = {}
+#: What else these pages can look like, mostly when something is wrong. For ``make pages`` only; the
+#: bank is there with the page of :func:`remembering`.
+STATES: dict[str, Walk] = {}
 
 
 def page(walk: Walk) -> Walk:
     """Enter the page into the table, under the name of the function."""
     PAGES[walk.__name__.replace("_", "-")] = walk
+    return walk
+
+
+def state(walk: Walk) -> Walk:
+    """Enter a further state of a page into its table, under the name of the function."""
+    STATES[walk.__name__.replace("_", "-")] = walk
     return walk
 
 
@@ -244,3 +253,165 @@ def resume(browser: Browser, tenant: Tenant) -> None:
     """You are verified. Send it now?"""
     approve_code(browser, tenant)
     browser.enter(tenant.current_otp(ANA))
+
+
+#: The pages of the extension that the documentation shows, without the bank's own.
+OURS = [*(name for name in PAGES if not name.startswith("bank")), "remember", "devices"]
+
+
+# -- further states ----------------------------------------------------------------------------
+
+
+@state
+def no_code(browser: Browser, tenant: Tenant) -> None:
+    """Continue was pressed without a code."""
+    code(browser, tenant)
+    browser.enter("")
+
+
+@state
+def short_code(browser: Browser, tenant: Tenant) -> None:
+    """The code is not long enough."""
+    code(browser, tenant)
+    browser.enter("123")
+
+
+@state
+def last_try(browser: Browser, tenant: Tenant) -> None:
+    """One try is left."""
+    wrong_code(browser, tenant)
+    for _ in range(3):
+        browser.enter("000000")
+
+
+@state
+def only_method(browser: Browser, tenant: Tenant) -> None:
+    """The code of the only method that there is."""
+    hand_login(browser, "cleo@example.com", TARGET)
+
+
+@state
+def phone_call(browser: Browser, tenant: Tenant) -> None:
+    """Enter the code from the phone call."""
+    choose(browser, tenant)
+    browser.press("Phone call")
+
+
+@state
+def e_mail(browser: Browser, tenant: Tenant) -> None:
+    """Enter the code from your e-mail."""
+    choose(browser, tenant)
+    browser.press("E-mail")
+
+
+@state
+def wrong_message_code(browser: Browser, tenant: Tenant) -> None:
+    """The code of the message did not work."""
+    text_message(browser, tenant)
+    browser.enter("000000")
+
+
+@state
+def wrong_recovery_code(browser: Browser, tenant: Tenant) -> None:
+    """The recovery code did not work."""
+    recovery(browser, tenant)
+    browser.enter("A" * 24)
+
+
+@state
+def not_saved(browser: Browser, tenant: Tenant) -> None:
+    """Continue was pressed before the recovery code was saved."""
+    new_recovery_code(browser, tenant)
+    browser.press("Continue")
+
+
+@state
+def not_approved_yet(browser: Browser, tenant: Tenant) -> None:
+    """The button was pressed before the request was approved."""
+    phone(browser, tenant)
+    browser.press("I have approved it")
+
+
+@state
+def second_of_two(browser: Browser, tenant: Tenant) -> None:
+    """The first of two checks is passed."""
+    hand_login(browser, ANA, "/admin")
+    browser.press("Authenticator app")
+    browser.enter(tenant.current_otp(ANA))
+
+
+@state
+def enroll_wrong_code(browser: Browser, tenant: Tenant) -> None:
+    """The code of the new app did not work."""
+    enroll_app(browser, tenant)
+    browser.enter("000000")
+
+
+@state
+def enroll_wrong_number(browser: Browser, tenant: Tenant) -> None:
+    """The number is not one."""
+    enroll_number(browser, tenant)
+    browser.field("phone_number").send_keys("12")
+    browser.press("Send a code")
+
+
+@state
+def enroll_message(browser: Browser, tenant: Tenant) -> None:
+    """Enter the code that went to the new number."""
+    enroll_number(browser, tenant)
+    browser.field("phone_number").send_keys("+447700900123")
+    browser.press("Send a code")
+
+
+@state
+def enroll_phone(browser: Browser, tenant: Tenant) -> None:
+    """Set up approval on your phone."""
+    enroll_choose(browser, tenant)
+    browser.press("Approve on your phone")
+
+
+@state
+def unavailable_choice(browser: Browser, tenant: Tenant) -> None:
+    """The methods cannot be asked for."""
+    tenant.fault("/mfa/authenticators", status=503, times=9)
+    hand_login(browser, ANA, TARGET)
+
+
+@state
+def method_does_not_work(browser: Browser, tenant: Tenant) -> None:
+    """The message cannot be sent."""
+    choose(browser, tenant)
+    body = {"error": "server_error", "error_description": "no provider"}
+    tenant.fault("/mfa/challenge", status=400, body=body)
+    browser.press("Text message")
+
+
+# -- remembered devices ------------------------------------------------------------------------
+
+
+@state
+def remember(browser: Browser, tenant: Tenant) -> None:
+    """Enter the code, and say whether this device is remembered."""
+    hand_login(browser, ANA, "/statements")
+    browser.press("Authenticator app")
+
+
+@state
+def remember_choice(browser: Browser, tenant: Tenant) -> None:
+    """Choose a method, where approval on the phone has a box of its own."""
+    hand_login(browser, ANA, "/statements")
+
+
+@state
+def no_device(browser: Browser, tenant: Tenant) -> None:
+    """No device is remembered."""
+    hand_login(browser, ANA, "/auth/mfa/devices")
+
+
+@state
+def devices(browser: Browser, tenant: Tenant) -> None:
+    """Remembered devices."""
+    remember(browser, tenant)
+    browser.field("remember").click()
+    browser.enter(tenant.current_otp(ANA))
+    browser.go("/auth/mfa/devices")

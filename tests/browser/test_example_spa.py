@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
-from werkzeug.serving import make_server
 
 from examples.spa import create_app
 from flask_auth0_mfa.emulator import Tenant
 
 from .browser import Browser
-from .conftest import QuietHandler
+from .conftest import serve_app
 from .pages import ANA
 
 ASK_THREE_TIMES = """
@@ -37,13 +35,8 @@ def site(tenant: Tenant, tenant_server: Any) -> Iterator[str]:
     """The address of the example."""
     key = "a key for the browser tests, long enough"
     app = create_app({"AUTH0_DOMAIN": tenant_server.url, "SECRET_KEY": key})
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="spa", daemon=True)
-    thread.start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve_app(app) as url:
+        yield url
 
 
 @pytest.fixture

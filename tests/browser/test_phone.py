@@ -5,15 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from selenium.webdriver.support.ui import WebDriverWait
 
 from flask_auth0_mfa.emulator import Tenant
 
-from .browser import Browser
+from .browser import TIMEOUT, Browser
 from .conftest import with_and_without_scripts
 from .pages import ANA, TARGET
 
 #: What a page hears when its tab is looked at again.
 COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
+
+#: Counts what is announced, and notices when a minute is over on the page's own clock.
+COUNT_ANNOUNCEMENTS = """
+  window.announced = [];
+  const region = document.querySelector("[role=status]");
+  new MutationObserver(() => announced.push(region.textContent)).observe(
+    region, { childList: true, characterData: true, subtree: true });
+  setTimeout(() => { window.isOver = true; }, 60000);
+"""
+IS_OVER = "window.isOver === true"
 
 pytestmark = pytest.mark.browser
 
@@ -33,6 +44,22 @@ class TestWaitingWithScripts:
         with waiting.next_page():
             waiting.evaluate(COME_BACK)
         assert waiting.address == TARGET
+
+    def test_a_minute_of_waiting(self, waiting: Browser) -> None:
+        """In a minute it asks ten times and speaks once; nobody hears seconds being counted."""
+        address = waiting.address
+        # In a tab of its own: what is done to its clock lasts as long as the tab.
+        with waiting.other_tab():
+            waiting.go(address)
+            waiting.forget_requests()
+            waiting.evaluate(COUNT_ANNOUNCEMENTS)
+            hurry = {"policy": "pauseIfNetworkFetchesPending", "budget": 61_000}
+            waiting.driver.execute_cdp_cmd("Emulation.setVirtualTimePolicy", hurry)
+            WebDriverWait(waiting.driver, TIMEOUT, 0.05).until(lambda _: waiting.evaluate(IS_OVER))
+            polls = [one for one in waiting.requests() if one.url.endswith("/auth/mfa/poll")]
+            assert 8 <= len(polls) <= 10
+            assert waiting.evaluate("announced") == ["Still waiting for your approval."]
+            assert "Check that your phone is online." in waiting.text
 
     def test_leaves_no_trap_behind(self, waiting: Browser, tenant: Tenant) -> None:
         """Back from the page that was asked for does not lead to waiting again."""
