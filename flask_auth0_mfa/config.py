@@ -101,6 +101,7 @@ class Settings(TenantSettings):
     mfa_service_name: str | None
     mfa_help_url: str | None
     mfa_cancel_url: str
+    mfa_event_log: bool
     state_uri: str | None = field(repr=False)
 
 
@@ -270,6 +271,7 @@ KEYS: Mapping[str, Key] = {
     "mfa_service_name": Key(_text),
     "mfa_help_url": Key(_link),
     "mfa_cancel_url": Key(_path, "/"),
+    "mfa_event_log": Key(_flag, False),
     "state_uri": Key(_state_uri),
     "timeout": Key(_timeout, (3.0, 5.0)),
 }

@@ -178,7 +178,7 @@ class VerificationFlow:
     def _granted(
         self, session: Auth0Session, context: MfaContext, proof: Proof, method: str
     ) -> TokenResponse:
-        self.contexts.usable(context)
+        self.contexts.usable(session, context)
         try:
             return self.parts.client.mfa_grant(context.raw_mfa_token, **asdict(proof))
         except Auth0MfaRequired as answer:
@@ -240,6 +240,7 @@ class VerificationFlow:
             session,
             method=method,
             audience=context.audience,
+            seconds=max(0, self.parts.now() - context.opened_at),
             context_id=context.id,
         )
         if context.enrollment is not None:
