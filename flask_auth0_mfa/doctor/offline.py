@@ -300,7 +300,7 @@ def check_events(subject: Subject) -> Iterator[Finding]:
             "events",
             "Nobody hears of refused checks: there is no event log, and no receiver of signals.",
             why="Somebody who presents forged or stolen tokens is refused, and nobody notices.",
-            fix="Set AUTH0_MFA_EVENT_LOG=True, or connect to flask_auth0_mfa.signals.check_refused.",
+            fix="Set AUTH0_MFA_EVENT_LOG=True, or connect a receiver to the signal check_refused.",
         )
 
 
