@@ -169,6 +169,15 @@ class TestRefused:
         ana.get(f"/auth/mfa/{path}?context=AAAAAAAAAAAAAAAAAAAAAA")
         assert reasons(heard) == [("unknown", None)]
 
+    def test_too_old_to_restart(self, ana, check, clock, heard):
+        """The button of a page that timed out an hour ago."""
+        clock.advance(310)
+        page = ana.get(f"/auth/mfa/challenge?context={check[1]}")
+        clock.advance(3400)
+        ana.json("GET", f"/token?audience={ADMIN}&scope=read:admin")
+        assert ana.press(page, "Start again").status == 404
+        assert reasons(heard) == [("expired", check[1]), ("unknown", None)]
+
     def test_used(self, ana, check, tenant, heard):
         """Cookies and token from before the check was passed, with another code."""
         tab = ana.tab()
