@@ -207,6 +207,7 @@ class VerificationFlow:
             self.challenges.forget(session)
             if before is not None:
                 before = replace(before, recovery_code=_first_code(context.enrollment))
+            self._tell_of_method(session, context, context.enrollment.method)
         if context.chain + 1 > MAX_CHAIN:
             return StepUpUnavailableError()
         request = context.request
@@ -244,7 +245,10 @@ class VerificationFlow:
             context_id=context.id,
         )
         if context.enrollment is not None:
-            self.parts.send(signals.enrolled, session, method=method, context_id=context.id)
+            self._tell_of_method(session, context, method)
+
+    def _tell_of_method(self, session: Auth0Session, context: MfaContext, method: str) -> None:
+        self.parts.send(signals.enrolled, session, method=method, context_id=context.id)
 
     # -- the second press of the button ------------------------------------------------------
 
