@@ -34,6 +34,7 @@ FIELDS = (
     "seconds",
     "multifactor",
     "context_id",
+    "device_id",
 )
 #: Events that are worth a look by themselves; the others are of level INFO.
 _WARNINGS = frozenset({"check_refused", "rate_limited"})

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from flask import Flask, g
 from flask.cli import ScriptInfo
 
-from flask_auth0_mfa import Auth0MFA
+from flask_auth0_mfa import Auth0MFA, requires_stepup
 from flask_auth0_mfa.cli import commands
 from flask_auth0_mfa.eventlog import FIELDS
 from flask_auth0_mfa.signals import EVENTS
@@ -76,6 +76,8 @@ def hashes(app, *arguments):
 @pytest.fixture
 def walked(app, log, tenant, clock):
     """A day with every event: the people of it."""
+    kept = requires_stepup(PAYMENTS, remember=30)(lambda: "Open")
+    app.add_url_rule("/kept", "kept", kept)
     ana = Visitor(app)
     ana.log_in(ANA)
     ana.json("GET", f"/token?audience={ACCOUNTS}")
@@ -83,11 +85,16 @@ def walked(app, log, tenant, clock):
     ana.press(page, "Send a new code")
     ana.press(page, "code", code=wrong_code(tenant))
     ana.press(page, "code", code=tenant.last_message(ANA).code)
+    clock.advance(1000)
+    page = ana.challenge_page("/kept")
+    ana.press(page, "code", code=tenant.current_otp(ANA), remember="y")
+    ana.press(ana.get("/auth/mfa/devices"), "Forget")
+    clock.advance(-1000)
     ben = Visitor(app)
     ben.log_in(BEN)
     page = ben.press(ben.get(TARGET), "Authenticator app")
     ben.press(page, "code", code=tenant.current_otp(BEN))
-    clock.advance(1000)
+    clock.advance(2000)
     page = ana.get(TARGET)
     clock.advance(301)
     ana.get(page.url)
