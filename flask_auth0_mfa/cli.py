@@ -146,6 +146,29 @@ def routes(ctx: click.Context, *, form: str) -> None:
         click.echo(listing.as_table(rows, default, width=_width()))
 
 
+@commands.command("hash")
+@click.argument("value", metavar="USER_ID")
+@click.option("--address", "is_address", is_flag=True, help="The value is a network address.")
+@click.pass_context
+def hash_of(ctx: click.Context, *, value: str, is_address: bool) -> None:
+    """Print what stands for a user in the event log (AUTH0_MFA_EVENT_LOG).
+
+    USER_ID is the sub of the user's ID token, such as 'auth0|6543'. There is one line for each
+    key: that of SECRET_KEY first, then those of SECRET_KEY_FALLBACKS, for older lines of the log.
+    """
+    import ipaddress
+
+    from .eventlog import address_hashes, user_hashes
+
+    if is_address:
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is not an IP address.") from None
+    hashes = address_hashes if is_address else user_hashes
+    click.echo("\n".join(hashes(_services(_application(ctx)).sealer, value)))
+
+
 def _application(ctx: click.Context) -> Flask:
     """Load the application; click shows what it raises when there is none."""
     app = ctx.ensure_object(ScriptInfo).load_app()

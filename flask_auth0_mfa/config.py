@@ -106,6 +106,7 @@ class Settings(TenantSettings):
     mfa_colors: Mapping[str, str]
     mfa_dark_colors: Mapping[str, str]
     mfa_width: str | None
+    mfa_event_log: bool
     state_uri: str | None = field(repr=False)
 
     @property
@@ -329,6 +330,7 @@ KEYS: Mapping[str, Key] = {
     "mfa_colors": Key(_colors(LIGHT), {}),
     "mfa_dark_colors": Key(_colors(DARK), {}),
     "mfa_width": Key(_width),
+    "mfa_event_log": Key(_flag, False),
     "state_uri": Key(_state_uri),
     "timeout": Key(_timeout, (3.0, 5.0)),
 }

@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask
 from werkzeug.local import LocalProxy
@@ -61,6 +61,9 @@ from .tokens import IdTokenVerifier, SigningKeys
 from .views import build_blueprint
 from .views.login import build_oauth
 
+if TYPE_CHECKING:
+    from .eventlog import EventLog
+
 logger = logging.getLogger("flask_auth0_mfa")
 
 
@@ -89,9 +92,9 @@ class Auth0MFA:
         Reads the ``AUTH0_*`` keys: ``DOMAIN``, ``CLIENT_ID``, ``CLIENT_SECRET`` (required),
         ``CLIENT_ASSERTION_SIGNING_KEY``, ``AUDIENCE``, ``SCOPE``, ``AUTHORIZE_PARAMS``,
         ``MFA_CONTEXT_TTL``, ``STEPUP_MAX_AGE``, ``STEPUP_TRUST_TENANT``, ``MFA_URL_PREFIX``,
-        ``STATE_URI``, ``TIMEOUT``, the ``MFA_*_LIMIT`` ones, and of the pages ``MFA_SERVICE_NAME``,
-        ``MFA_HELP_URL``, ``MFA_CANCEL_URL``, ``MFA_LOGO``, ``MFA_COLORS``, ``MFA_DARK_COLORS`` and
-        ``MFA_WIDTH``; and Flask's ``SECRET_KEY``,
+        ``MFA_EVENT_LOG``, ``STATE_URI``, ``TIMEOUT``, the ``MFA_*_LIMIT`` ones, and of the pages
+        ``MFA_SERVICE_NAME``, ``MFA_HELP_URL``, ``MFA_CANCEL_URL``, ``MFA_LOGO``, ``MFA_COLORS``,
+        ``MFA_DARK_COLORS`` and ``MFA_WIDTH``; and Flask's ``SECRET_KEY``,
         ``SECRET_KEY_FALLBACKS``, ``SESSION_COOKIE_*`` and ``PERMANENT_SESSION_LIFETIME``.
 
         Raises :class:`ConfigurationError` with every problem at once.
@@ -148,6 +151,7 @@ class Auth0MFA:
             oauth=build_oauth(app, settings, client, keys),
             api_adapter=build_adapter(),
             clock=clock,
+            event_log=_event_log(app, sealer, clock) if settings.mfa_event_log else None,
             facade=self,
         )
 
@@ -399,6 +403,13 @@ class Auth0MFA:
         """
         limits = services().limits
         limits.clear(limits.user_buckets(user_id))
+
+
+def _event_log(app: Flask, sealer: Sealer, clock: Callable[[], float]) -> EventLog:
+    # Without the log nothing of it is imported.
+    from .eventlog import EventLog
+
+    return EventLog(sealer, clock, app)
 
 
 def _secrets(app: Flask) -> list[bytes]:

@@ -102,7 +102,7 @@ class Limits:
 
     def address_bucket(self, address: str | None) -> Bucket:
         """Return the counter of wrong codes that came from a network address."""
-        return self._bucket("address", self.settings.mfa_verify_address_limit, _network(address))
+        return self._bucket("address", self.settings.mfa_verify_address_limit, network_of(address))
 
     def send_buckets(self, user_id: str, context_hash: str) -> list[Bucket]:
         """Return the counters of messages and pushes."""
@@ -237,7 +237,7 @@ def _no_key() -> str:
     raise RuntimeError("every limit of the extension names its own key")
 
 
-def _network(address: str | None) -> str:
+def network_of(address: str | None) -> str:
     """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 one (SEC-08)."""
     try:
         parsed = ipaddress.ip_address(address or "")

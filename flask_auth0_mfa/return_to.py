@@ -23,15 +23,19 @@ def safe_return_to(target: str | None) -> str | None:
     return target
 
 
-def same_origin_path(url: str | None, host_url: str) -> str | None:
-    """Return the path and query of ``url`` if its origin is that of ``host_url``."""
-    if not url:
-        return None
+def is_same_origin(url: str, host_url: str) -> bool:
+    """Tell whether scheme, host and port of ``url`` are those of ``host_url`` (RFC 6454)."""
     try:
         parts, host = urlsplit(url), urlsplit(host_url)
     except ValueError:
+        return False
+    return (parts.scheme, parts.netloc) == (host.scheme, host.netloc)
+
+
+def same_origin_path(url: str | None, host_url: str) -> str | None:
+    """Return the path and query of ``url`` if its origin is that of ``host_url``."""
+    if not url or not is_same_origin(url, host_url):
         return None
-    if (parts.scheme, parts.netloc) != (host.scheme, host.netloc):
-        return None
+    parts = urlsplit(url)
     path = parts.path or "/"
     return safe_return_to(f"{path}?{parts.query}" if parts.query else path)

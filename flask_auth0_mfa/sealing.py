@@ -42,8 +42,10 @@ FORM = "form"
 LOGIN = "login"
 DEVICE = "device"
 STATE = "state"
-#: Not a seal: keys under which counters and marks are kept in shared storage.
+#: Not seals: keys under which counters and marks are kept in shared storage …
 NAME = "name"
+#: … and what stands in the event log for users and addresses.
+EVENT = "event"
 
 MAX_LENGTH = 32_768
 MAX_PLAINTEXT = 65_536
@@ -127,11 +129,14 @@ class Sealer:
         """Return a stable name for use as a key in shared storage, which tells nothing."""
         return self.names(*parts)[0]
 
-    def names(self, *parts: str) -> list[str]:
-        """Return the name under each secret, the current one first."""
+    def names(self, *parts: str, purpose: str = NAME) -> list[str]:
+        """Return the name under each secret, the current one first.
+
+        Names of one purpose tell nothing about those of another.
+        """
         joined = "\x00".join(parts).encode("utf-8", "surrogatepass")
         return [
-            hmac.new(_key(one, NAME), joined, hashlib.sha256).hexdigest()[:40]
+            hmac.new(_key(one, purpose), joined, hashlib.sha256).hexdigest()[:40]
             for one in self._secrets()
         ]
 

@@ -62,11 +62,14 @@ class Services:
     #: Connections to the APIs that views call: requests' adapter.
     api_adapter: Any
     clock: AppClock
+    #: Listens for as long as it is held here; see :mod:`flask_auth0_mfa.eventlog`.
+    event_log: Any
     #: The :class:`~flask_auth0_mfa.Auth0MFA` that built this.
     facade: Any
 
     def sign_out(self, session: Auth0Session) -> None:
         """End the session and revoke its refresh token, as far as Auth0 can be reached."""
+        self.contexts.tell_of_abandoned(session, is_leaving=True)
         refresh_token = self.sign_in.sign_out(session)
         if refresh_token is not None:
             # The user is signed out here in any case; Auth0 lets the token lapse by itself.
@@ -138,7 +141,7 @@ class Services:
     ) -> TokenResponse:
         if self.verification.is_known(context, proof):
             return self.verification.verify(session, context, proof)
-        self.contexts.usable(context)
+        self.contexts.usable(session, context)
         wait = self.verification.wait_before_asking(context)
         if wait:
             raise MfaVerifyPendingError(wait)

@@ -7,6 +7,7 @@ from flask import Flask, jsonify
 
 from flask_auth0_mfa import requires_stepup
 from flask_auth0_mfa.emulator.totp import code_at
+from flask_auth0_mfa.signals import enrolled
 
 from .conftest import ADMIN
 from .observed import ANA, grants
@@ -138,6 +139,13 @@ class TestPages:
         page = visitor.press(page, "saved", saved="y")
         assert page.heading == "Enter your recovery code"
         assert visitor.get(page.url).heading == page.heading
+
+    def test_method_added_is_told(self, app, visitor, tenant):
+        """Listeners hear of the new method although the check goes on: its owner must be told."""
+        told = []
+        with enrolled.connected_to(lambda _, **what: told.append(what["method"]), app):
+            self.test_two_methods_added(visitor, tenant)
+        assert told == ["otp"]
 
     def test_method_added_is_known(self, visitor, tenant):
         """The method that was added can be used at once, in another check as well."""

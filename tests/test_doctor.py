@@ -22,6 +22,7 @@ from flask_auth0_mfa.doctor import Finding, Severity, Subject, examine, report
 from flask_auth0_mfa.emulator import Api, Client, Configuration, RefreshTokenSettings, Tenant, serve
 from flask_auth0_mfa.emulator.clients import GRANT_TYPES
 from flask_auth0_mfa.secret import Secret
+from flask_auth0_mfa.signals import check_refused
 
 from .conftest import ACCOUNTS, PAYMENTS, SECRET_KEY, Clock
 from .emulator.application import Application
@@ -481,6 +482,7 @@ SETTINGS = [
     ({"PERMANENT_SESSION_LIFETIME": 600}, "session-lifetime", WARNING),
     ({"AUTH0_STEPUP_TRUST_TENANT": True}, "trust-tenant", WARNING),
     ({**REAL, "DEBUG": True}, "debug", WARNING),
+    (REAL, "events", WARNING),
 ]
 
 
@@ -552,6 +554,16 @@ def test_session_in_a_readable_cookie() -> None:
     finding = the("session-interface", examine(Subject(app), offline=True))
     assert finding.severity is ERROR
     assert "Own" in finding.what
+
+
+def test_somebody_listens(clock: Clock) -> None:
+    """With the event log, or a receiver for refused checks, it is not missed."""
+    ward = Ward("http://localhost:1", None, clock)  # type: ignore[arg-type]  # not used
+    logged = examine(Subject(ward.app(**REAL, AUTH0_MFA_EVENT_LOG=True)), offline=True)
+    assert the("events", logged).severity is OK
+    app = ward.app(**REAL)
+    with check_refused.connected_to(lambda _sender, **_what: None, app):
+        assert the("events", examine(Subject(app), offline=True)).severity is OK
 
 
 def test_nothing_guarded() -> None:

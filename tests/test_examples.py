@@ -18,9 +18,13 @@ import requests
 from flask import Flask
 
 from examples.bank import create_app
+from examples.bank.dashboard import drawn
 from examples.bank.ledger import InsufficientFundsError, Ledger
+from examples.bank.outcomes import Interval, Outcomes
+from flask_auth0_mfa import signals
 from flask_auth0_mfa.emulator import Tenant
 
+from .observed import wrong_code
 from .visitor import Page, Visitor
 
 ROOT = Path(__file__).parent.parent
@@ -154,6 +158,78 @@ class TestBalance:
         """After the check it answers with the sum of the accounts."""
         ana.step_up("/api/balance", tenant.current_otp("ana@example.com"))
         assert ana.json("GET", "/api/balance").json == {"balance": "14780.50", "currency": "EUR"}
+
+
+class TestDashboard:
+    """How second checks went, for those who run the bank."""
+
+    @pytest.fixture
+    def app(self, app):
+        """The bank that Ana runs."""
+        app.config["OPERATORS"] = ["ana@example.com"]
+        return app
+
+    @staticmethod
+    def numbers(page):
+        """Return the rows of the table: minutes ago, passed, refused."""
+        rows = [[cell.text for cell in row] for row in page.root.iter("tr")]
+        return {row[0]: (int(row[1]), int(row[2])) for row in rows[1:]}
+
+    def test_outcomes(self, ana, tenant):
+        """What was passed and what was refused is in the table, and has bars."""
+        page = ana.challenge_page("/transfer")
+        page = ana.press(page, "code", code=wrong_code(tenant))
+        ana.press(page, "code", code=tenant.current_otp("ana@example.com"))
+        page = ana.get(ana.get("/").link("How second checks are going"))
+        assert self.numbers(page)["0 to 5"] == (1, 1)
+        assert sum(map(sum, self.numbers(page).values())) == 2
+        assert "50%" in page.text
+        drawn = [one.get("class") for one in page.root.iter("{http://www.w3.org/2000/svg}rect")]
+        assert drawn[2:] == ["passed", "refused"]
+
+    def test_last_hour(self):
+        """Outcomes move from one interval to the next, and out of the hour."""
+        now = [10_000.0]
+        outcomes, sender = Outcomes(lambda: now[0]), object()
+        outcomes.listen(sender)
+        signals.verified.send(sender)
+        for seconds, index in ((0, -1), (299, -1), (1, -2), (3299, 0)):
+            now[0] += seconds
+            found = [one.passed for one in outcomes.last_hour()]
+            assert found.pop(index) == 1
+            assert not any(found)
+        now[0] += 1
+        assert not any(one.passed for one in outcomes.last_hour())
+
+    @pytest.mark.parametrize(("most", "highest"), [(0, 4), (4, 4), (5, 8), (9, 20), (3000, 4000)])
+    def test_scale(self, most, highest):
+        """The scale ends at a round number that the highest bar does not pass."""
+        plot = drawn([Interval(5, 0, most, 0)])
+        assert plot.lines[-1].count == highest
+        assert all(bar.y >= plot.lines[-1].y for bar in plot.bars)
+
+    def test_nothing_happened(self, ana):
+        """A quiet hour is said in words."""
+        assert "Nothing happened in the last hour." in ana.get("/dashboard").html
+
+    def test_somebody_else(self, app):
+        """A customer neither finds the way to it, nor sees it."""
+        ben = Visitor(app)
+        ben.log_in("ben@example.com")
+        assert "How second checks are going" not in ben.get("/").text
+        page = ben.get("/dashboard")
+        assert (page.status, "Tries refused" in page.text) == (403, False)
+
+    def test_address_that_is_not_verified(self, app, tenant):
+        """An address that anybody could have signed up with makes no operator."""
+        tenant.user("ana@example.com").email_verified = False
+        ana = Visitor(app)
+        ana.log_in("ana@example.com")
+        assert ana.get("/dashboard").status == 403
+
+    def test_stranger(self, visitor):
+        """Who is not logged in is sent to the login."""
+        assert "password" in visitor.get("/dashboard").forms()[0][1]
 
 
 def test_more_than_there_is_stays_in_the_account():

@@ -30,17 +30,6 @@ from .visitor import Visitor
 
 TOKENS = ("mfa_token", "access_token", "refresh_token", "id_token", "client_secret")
 CODES = ("otp", "binding_code", "recovery_code")
-ALL_SIGNALS = (
-    "mfa_required",
-    "challenge_sent",
-    "verified",
-    "verify_failed",
-    "enrolled",
-    "token_refreshed",
-    "rate_limited",
-    "logged_in",
-    "logged_out",
-)
 
 
 class Wire:
@@ -89,7 +78,7 @@ def wire(tenant, tenant_server):
 @pytest.fixture
 def app(make_app):
     """An application with a view that keeps something of its own in the session."""
-    app = make_app(AUTH0_TIMEOUT=(2, 2))
+    app = make_app(AUTH0_TIMEOUT=(2, 2), AUTH0_MFA_EVENT_LOG=True)
 
     @app.get("/note")
     def note():
@@ -132,11 +121,11 @@ def sent():
     def keep(sender, **arguments):
         payloads.append(repr(arguments))
 
-    for name in ALL_SIGNALS:
-        getattr(signals, name).connect(keep)
+    for signal in signals.EVENTS.values():
+        signal.connect(keep)
     yield payloads
-    for name in ALL_SIGNALS:
-        getattr(signals, name).disconnect(keep)
+    for signal in signals.EVENTS.values():
+        signal.disconnect(keep)
 
 
 @dataclass
@@ -242,6 +231,7 @@ class TestWalk:
         assert len(sent) >= 10
         assert "Auth0 POST /oauth/token answered 500" in "".join(logged)
         assert "urllib3.connectionpool" in "".join(logged)
+        assert '{"event": "verified"' in "".join(logged)
 
     def test_pages(self, walked, wire, answers):
         """No page and no JSON body shows a token of Auth0's, and no page a code that was typed."""

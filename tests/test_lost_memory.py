@@ -7,6 +7,7 @@ from flask import Flask
 
 from flask_auth0_mfa.services import EXTENSION
 from flask_auth0_mfa.sessions import auth0_session
+from flask_auth0_mfa.signals import check_expired
 from flask_auth0_mfa.state import MemoryState
 
 
@@ -50,6 +51,16 @@ def test_program_gets_another_token(ana, forget, tenant):
     assert ana.json("POST", "/auth/mfa/verify", json=body).status_code == 401
     body["mfa_token"] = ana.mfa_required("/api/balance")["mfa_token"]
     assert ana.json("POST", "/auth/mfa/verify", json=body).json == {"success": True}
+
+
+def test_it_is_told(app, ana, forget):
+    """Listeners hear that a check was lost, and not that somebody came too late."""
+    page, told = ana.challenge_page("/transfer"), []
+    ana.get("/lean")
+    forget()
+    with check_expired.connected_to(lambda _, **what: told.append(what["reason"]), app):
+        ana.get(page.url)
+    assert told == ["lost"]
 
 
 def test_check_that_is_known_is_offered_again(ana):

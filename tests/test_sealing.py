@@ -19,6 +19,7 @@ from flask_auth0_mfa import sealing
 from flask_auth0_mfa.sealing import (
     AUDIENCE,
     CONTEXT,
+    EVENT,
     FORM,
     LOGIN,
     MAX_LENGTH,
@@ -315,6 +316,10 @@ class TestKeys:
         """A value sealed for one purpose is broken for every other."""
         sealed = sealer.seal(written, CONTENT, NOW + 300)
         assert is_refused(sealer, sealed, read) == (written != read)
+
+    def test_names_of_another_purpose(self, sealer):
+        """What stands in the log for somebody is no key of the shared storage."""
+        assert sealer.names("user", "ana", purpose=EVENT) != sealer.names("user", "ana")
 
     def test_rotation(self, sealed):
         """A value of the old key opens while that is a fallback, and no longer."""

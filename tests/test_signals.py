@@ -6,7 +6,10 @@ import pytest
 from blinker import NamedSignal
 
 from flask_auth0_mfa import signals
+from flask_auth0_mfa.errors import Auth0UnavailableError
+from flask_auth0_mfa.services import EXTENSION
 
+from .conftest import ADMIN
 from .observed import ANA, wrong_code
 from .visitor import Visitor
 from .ways import MATRIX, PHONE, TARGET
@@ -118,3 +121,160 @@ class TestOthers:
         ana.get("/auth/logout")
         ana.get("/auth/logout")
         assert names(heard) == ["logged_out"]
+
+
+def reasons(heard):
+    """Return reason and check of each refusal, in order."""
+    return [(what["reason"], what["context_id"]) for name, what in heard if name == "check_refused"]
+
+
+def verify(visitor, mfa_token, **headers):
+    """Send a code as a program."""
+    body = {"mfa_token": mfa_token, "otp": "000000"}
+    return visitor.json("POST", "/auth/mfa/verify", json=body, headers=headers)
+
+
+@pytest.fixture
+def check(ana):
+    """Ana's open check as a program knows it: its token, and its id in addresses."""
+    answer = ana.mfa_required("/api/balance")
+    return answer["mfa_token"], answer["challenge_url"].partition("context=")[2]
+
+
+class TestRefused:
+    """A request about a check that cannot be used is told with its reason."""
+
+    def test_tampered(self, ana, check, heard):
+        """A token that was changed names no check."""
+        assert verify(ana, check[0][:-4] + "AAAA").status_code == 400
+        assert reasons(heard) == [("tampered", None)]
+
+    def test_foreign(self, app, check, tenant, heard):
+        """A token of another session names the check that it was taken from, and who sent it."""
+        cleo = Visitor(app)
+        cleo.log_in("cleo@example.com")
+        assert verify(cleo, check[0]).status_code == 400
+        assert reasons(heard) == [("foreign", check[1])]
+        assert heard[-1][1]["user_id"] == tenant.user("cleo@example.com").sub
+
+    def test_expired(self, ana, check, clock, heard):
+        """A token whose time is over."""
+        clock.advance(301)
+        assert verify(ana, check[0]).status_code == 401
+        assert reasons(heard) == [("expired", check[1])]
+
+    @pytest.mark.parametrize("path", ["challenge", "wait", "enroll", "recovery-code", "resume"])
+    def test_unknown(self, ana, heard, path):
+        """A page of a check that this session never had; what the address says is not repeated."""
+        ana.get(f"/auth/mfa/{path}?context=AAAAAAAAAAAAAAAAAAAAAA")
+        assert reasons(heard) == [("unknown", None)]
+
+    def test_too_old_to_restart(self, ana, check, clock, heard):
+        """The button of a page that timed out an hour ago."""
+        clock.advance(310)
+        page = ana.get(f"/auth/mfa/challenge?context={check[1]}")
+        clock.advance(3400)
+        ana.json("GET", f"/token?audience={ADMIN}&scope=read:admin")
+        assert ana.press(page, "Start again").status == 404
+        assert reasons(heard) == [("expired", check[1]), ("unknown", None)]
+
+    def test_used(self, ana, check, tenant, heard):
+        """Cookies and token from before the check was passed, with another code."""
+        tab = ana.tab()
+        body = {"mfa_token": check[0], "otp": tenant.current_otp(ANA)}
+        assert ana.json("POST", "/auth/mfa/verify", json=body).status_code == 200
+        assert verify(tab, check[0]).status_code == 404
+        assert reasons(heard) == [("used", check[1])]
+
+    @pytest.mark.parametrize("path", ["challenge", "verify", "restart", "poll", "enroll"])
+    def test_form_token(self, ana, check, heard, path):
+        """A form without the token of this session and check."""
+        answer = ana.client.post(f"/auth/mfa/{path}", data={"context": check[1]})
+        assert answer.status_code == 400
+        assert reasons(heard) == [("form-token", None)]
+
+    @pytest.mark.parametrize(
+        "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.test"}], ids=str
+    )
+    def test_cross_site(self, ana, check, tenant, heard, headers):
+        """What another site makes the browser send, with the user whose browser it is."""
+        assert verify(ana, check[0], **headers).status_code == 400
+        assert reasons(heard) == [("cross-site", None)]
+        assert heard[-1][1]["user_id"] == tenant.user(ANA).sub
+
+    def test_bookmark(self, ana, heard):
+        """Who opens the challenge page without a check claims nothing: no attack."""
+        assert ana.get("/auth/mfa/challenge").status == 404
+        assert reasons(heard) == []
+
+
+class TestEnd:
+    """How a check ends that is not passed: told once, however many requests find out."""
+
+    def ends(self, heard):
+        """Return name, reason and check of each end that was told."""
+        return [
+            (name, what.get("reason"), what["context_id"])
+            for name, what in heard
+            if name in ("check_expired", "check_abandoned")
+        ]
+
+    def test_too_late(self, ana, check, clock, heard):
+        """Its user comes back after its time, twice, and signs out."""
+        clock.advance(301)
+        for _ in range(2):
+            ana.get(f"/auth/mfa/challenge?context={check[1]}")
+        ana.get("/auth/logout")
+        assert self.ends(heard) == [("check_expired", "timeout", check[1])]
+
+    def test_refused_by_the_tenant(self, ana, check, tenant, heard):
+        """Auth0's own token was over before ours."""
+        body = {"error": "expired_token", "error_description": "mfa_token is expired"}
+        tenant.fault("/oauth/token", status=401, body=body)
+        assert verify(ana, check[0]).status_code == 401
+        assert self.ends(heard) == [("check_expired", "tenant", check[1])]
+
+    def test_signing_out(self, ana, check, heard):
+        """Its user signs out with the check open."""
+        ana.get("/auth/logout")
+        ana.get("/auth/logout")
+        assert self.ends(heard) == [("check_abandoned", None, check[1])]
+        assert names(heard) == ["check_abandoned", "logged_out"]
+
+    def test_next_check(self, ana, check, clock, heard):
+        """Its user begins another one when its time is over."""
+        clock.advance(301)
+        for scope in ("read:admin", "write:admin"):
+            ana.json("GET", f"/token?audience={ADMIN}&scope={scope}")
+        assert self.ends(heard) == [("check_abandoned", None, check[1])]
+
+    def test_open_one(self, ana, check, heard):
+        """A check that can still be done is not abandoned because there is another one."""
+        ana.json("GET", f"/token?audience={ADMIN}&scope=read:admin")
+        assert self.ends(heard) == []
+
+    def test_passed_in_another_tab(self, ana, check, tenant, heard):
+        """What another check brought meanwhile is not missed: nothing was abandoned."""
+        assert ana.step_up("/transfer", tenant.current_otp(ANA)).path == "/transfer"
+        ana.get("/auth/logout")
+        assert self.ends(heard) == []
+
+    def test_without_shared_state(self, app, ana, check, heard, monkeypatch):
+        """With the shared state down signing out works, and is told."""
+        memory = app.extensions[EXTENSION].contexts.parts.memory
+
+        def down(name):
+            raise Auth0UnavailableError()
+
+        monkeypatch.setattr(memory.state, "get_many", down)
+        ana.get("/auth/logout")
+        assert names(heard) == ["check_abandoned", "logged_out"]
+
+
+def test_seconds(ana, check, tenant, clock, heard):
+    """A proof says how long its check was open."""
+    clock.advance(40)
+    body = {"mfa_token": check[0], "otp": tenant.current_otp(ANA)}
+    assert ana.json("POST", "/auth/mfa/verify", json=body).status_code == 200
+    (proof,) = (what for name, what in heard if name == "verified")
+    assert 40 <= proof["seconds"] <= 45

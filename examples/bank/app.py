@@ -11,7 +11,9 @@ from flask import Flask, current_app, request
 
 from flask_auth0_mfa import Auth0MFA
 
+from .dashboard import dashboard
 from .ledger import Ledger
+from .outcomes import Outcomes
 from .views import bank, format_money
 
 try:
@@ -41,8 +43,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config["SECRET_KEY"] = os.environ.get("SECRET_KEY") or secrets.token_hex(32)
     # Limits on guesses are counted here. With several processes this has to be redis://...
     app.config["AUTH0_STATE_URI"] = os.environ.get("AUTH0_STATE_URI") or "memory://"
+    # Who may see /dashboard, by e-mail address.
+    app.config["OPERATORS"] = os.environ.get("BANK_OPERATORS", "").split()
     if "AUTH0_DOMAIN" not in os.environ:
-        app.config.from_mapping(LOCAL_TENANT)
+        app.config.from_mapping(LOCAL_TENANT, OPERATORS=["ana@example.com"])
     app.config["LANGUAGES"] = LANGUAGES
     app.config.from_mapping(config)
 
@@ -55,8 +59,11 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         Babel(app, locale_selector=preferred_language)
 
     app.extensions["ledger"] = Ledger()
+    app.extensions["outcomes"] = Outcomes()
+    app.extensions["outcomes"].listen(app)
     app.add_template_filter(format_money, "money")
     app.register_blueprint(bank)
+    app.register_blueprint(dashboard)
     return app
 
 

@@ -8,6 +8,7 @@
 ``/api/balance``    the same for programs, which get JSON
 ``/admin``          two checks, one after the other
 ``/open``           an API that its tenant does not protect, and what happens then
+``/dashboard``      for operators: how second checks went, in ``dashboard.py``
 ==================  ==============================================================
 """
 
@@ -30,6 +31,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from flask_auth0_mfa import current_auth0, requires_login, requires_stepup
 
+from .dashboard import is_operator
 from .forms import StandingOrderForm, TransferForm
 from .ledger import Customer, InsufficientFundsError, Ledger
 
@@ -141,10 +143,14 @@ def open_api() -> str:
 
 @bank.app_context_processor
 def page_frame() -> dict[str, Any]:
-    """Return what the frame of every page shows: the user, and where the demo's phone is."""
+    """Return what the frame of every page shows: the user, what is theirs, the demo's phone."""
     domain = current_app.config.get("AUTH0_DOMAIN") or os.environ.get("AUTH0_DOMAIN", "")
     is_local = domain.startswith("http://")
-    return {"user": current_auth0.user, "phone_url": f"{domain}/" if is_local else None}
+    return {
+        "user": current_auth0.user,
+        "is_operator": is_operator(),
+        "phone_url": f"{domain}/" if is_local else None,
+    }
 
 
 def ledger() -> Ledger:

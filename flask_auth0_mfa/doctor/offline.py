@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from ..config import key_warnings
 from ..models import scope_set
 from ..sessions import Auth0SessionInterface, WrappedSessionInterface
+from ..signals import check_refused
 from .findings import Finding, Severity, error, passed, warning
 from .subject import Subject
 
@@ -290,6 +291,19 @@ def check_debug(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def check_events(subject: Subject) -> Iterator[Finding]:
+    """Somebody hears of attacks: the event log, or a receiver of the application's own."""
+    if check_refused.has_receivers_for(subject.app):
+        yield passed("events", "Refused checks are heard of")
+    elif not subject.is_local:
+        yield warning(
+            "events",
+            "Nobody hears of refused checks: there is no event log, and no receiver of signals.",
+            why="Somebody who presents forged or stolen tokens is refused, and nobody notices.",
+            fix="Set AUTH0_MFA_EVENT_LOG=True, or connect a receiver to the signal check_refused.",
+        )
+
+
 def check_guards(subject: Subject) -> Iterator[Finding]:
     """Something is guarded, by identifiers that are not mixed up."""
     apis = subject.apis
@@ -331,5 +345,6 @@ CHECKS: tuple[Check, ...] = (
     check_scope,
     check_trust,
     check_debug,
+    check_events,
     check_guards,
 )

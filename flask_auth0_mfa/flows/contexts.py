@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from .. import signals
@@ -9,8 +10,10 @@ from ..errors import (
     AccessDeniedError,
     Auth0MFAError,
     Auth0MfaRequired,
+    Auth0UnavailableError,
     MfaDeclinedError,
     MfaRequiredError,
+    MfaTokenError,
     MfaTokenExpiredError,
     MfaTokenInvalidError,
     MfaTokenNotFoundError,
@@ -18,7 +21,15 @@ from ..errors import (
     StepUpUnavailableError,
     UniversalLoginRequiredError,
 )
-from ..models import Auth0Session, Challenge, MfaContext, StepUpRequest, StepUpTarget
+from ..models import (
+    TARGET_TTL,
+    Auth0Session,
+    Challenge,
+    MfaContext,
+    StepUpRequest,
+    StepUpTarget,
+    context_id,
+)
 from ..sealing import LOGIN, MFA_TOKEN, SealBrokenError, SealExpiredError
 from ..secret import Secret
 from .parts import Parts
@@ -76,6 +87,7 @@ class ContextFlow:
             chain=chain,
             chosen=chosen,
         )
+        self.tell_of_abandoned(session)
         session.prune(now)
         session.open_context(context)
         self._remember_raw_token(context)
@@ -163,13 +175,17 @@ class ContextFlow:
         except SealExpiredError as expired:
             content, has_expired = expired.content, True
         except SealBrokenError:
-            raise MfaTokenInvalidError() from None
+            raise self.refused(session, MfaTokenInvalidError(), "tampered") from None
+        hashed = str(content.get("hash"))
+        named = context_id(hashed)
         if session.login_id is not None and content.get("login") != session.login_id:
-            raise MfaTokenInvalidError()
+            raise self.refused(session, MfaTokenInvalidError(), "foreign", named)
         if has_expired:
-            raise MfaTokenExpiredError()
-        context = session.contexts.get(str(content.get("hash")))
-        return self.usable(context, MfaTokenNotFoundError(), maybe_spent=maybe_spent)
+            raise self._timed_out(session, named, with_way_back=False)
+        context = session.contexts.get(hashed)
+        if context is None:
+            raise self.refused(session, MfaTokenNotFoundError(), "unknown", named)
+        return self.usable(session, context, maybe_spent=maybe_spent)
 
     def for_page(
         self, session: Auth0Session, identifier: str | None, *, maybe_spent: bool = False
@@ -182,35 +198,54 @@ class ContextFlow:
         :class:`MfaTokenNotFoundError` for one that this session does not know.
         """
         if not identifier:
-            return self.usable(session.newest_context(), MfaTokenNotFoundError())
-        missing: MfaTokenExpiredError | MfaTokenNotFoundError = MfaTokenNotFoundError()
-        target = session.targets.get(identifier)
-        if target is not None and not target.verified:
-            missing = MfaTokenExpiredError()
-            missing.context_id = identifier
-        return self.usable(session.find_context(identifier), missing, maybe_spent=maybe_spent)
+            newest = session.newest_context()
+            if newest is None:
+                # Nobody claimed that there is one: an old bookmark is no attack.
+                raise MfaTokenNotFoundError()
+            return self.usable(session, newest)
+        context = session.find_context(identifier)
+        if context is None and _is_unmet(session.targets.get(identifier)):
+            raise self._timed_out(session, identifier)
+        if context is None:
+            raise self.refused(session, MfaTokenNotFoundError(), "unknown")
+        return self.usable(session, context, maybe_spent=maybe_spent)
 
     def usable(
-        self,
-        context: MfaContext | None,
-        missing: MfaTokenExpiredError | MfaTokenNotFoundError | None = None,
-        *,
-        maybe_spent: bool = False,
+        self, session: Auth0Session, context: MfaContext, *, maybe_spent: bool = False
     ) -> MfaContext:
         """Return the context if its time is not over and it was not spent in another request.
 
         :param maybe_spent: let a spent one pass: the second press of a button, whose outcome
             :class:`VerificationFlow` remembers (UX-74).
         """
-        if context is None:
-            raise missing or MfaTokenNotFoundError()
         if context.expires_at <= self.parts.clock():
-            error = MfaTokenExpiredError()
-            error.context_id = context.id
-            raise error
+            raise self._timed_out(session, context.id)
         if not maybe_spent and self.is_used(context):
-            raise MfaTokenNotFoundError()
-        return self._with_oob_code(self._with_raw_token(context))
+            raise self.refused(session, MfaTokenNotFoundError(), "used", context.id)
+        return self._with_oob_code(self._with_raw_token(session, context))
+
+    def refused(
+        self, session: Auth0Session, error: MfaTokenError, reason: str, named: str | None = None
+    ) -> MfaTokenError:
+        """Tell listeners that a check cannot be used here, and return the error to raise.
+
+        :param named: the id of the check, where it is certain that it is one of ours.
+        """
+        self.tell_of_refusal(session, reason, named)
+        return error
+
+    def tell_of_refusal(self, session: Auth0Session, reason: str, named: str | None = None) -> None:
+        """Tell listeners that a request about a check was refused; see :mod:`.signals`."""
+        self.parts.send(signals.check_refused, session, reason=reason, context_id=named)
+
+    def _timed_out(
+        self, session: Auth0Session, named: str, *, with_way_back: bool = True
+    ) -> MfaTokenError:
+        self._tell_of_expiry(session, named, "timeout")
+        error = MfaTokenExpiredError()
+        if with_way_back:
+            error.context_id = named
+        return self.refused(session, error, "expired", named)
 
     # -- what did not fit into the cookies -----------------------------------------------------
 
@@ -224,12 +259,13 @@ class ContextFlow:
         """Tell whether the check can go on: what the shared state had alone may be lost."""
         return not context.is_lean or self.parts.memory.get(("raw", context.hash)) is not None
 
-    def _with_raw_token(self, context: MfaContext) -> MfaContext:
+    def _with_raw_token(self, session: Auth0Session, context: MfaContext) -> MfaContext:
         if not context.is_lean:
             return context
         kept = self.parts.memory.get(("raw", context.hash))
         if kept is None:
             # Another process knows it; the check can start again.
+            self._tell_of_expiry(session, context.id, "lost")
             error = MfaTokenExpiredError()
             error.context_id = context.id
             raise error
@@ -266,6 +302,50 @@ class ContextFlow:
         remaining = context.expires_at - self.parts.now() + USED_MARGIN
         self.parts.memory.put_if_up(("used", context.hash), {}, remaining)
 
+    def tell_of_abandoned(self, session: Auth0Session, *, is_leaving: bool = False) -> None:
+        """Tell listeners of the checks that their user has left unfinished.
+
+        Nobody watches a clock: it is noticed when the same session opens its next check or ends.
+
+        :param is_leaving: count the open ones as well: the session ends.
+        """
+        for identifier, target in session.targets.items():
+            is_open = not is_leaving and self._is_open(session, identifier)
+            if is_open or not _is_unmet(target) or _is_met_elsewhere(session, target):
+                continue
+            if self._ends_now(identifier):
+                self.parts.send(
+                    signals.check_abandoned,
+                    session,
+                    audience=target.audience,
+                    context_id=identifier,
+                )
+
+    def _is_open(self, session: Auth0Session, identifier: str) -> bool:
+        context = session.find_context(identifier)
+        return context is not None and context.expires_at > self.parts.clock()
+
+    def _tell_of_expiry(self, session: Auth0Session, identifier: str, reason: str) -> None:
+        target = session.targets.get(identifier)
+        if target is None or not _is_unmet(target) or not self._ends_now(identifier):
+            return
+        self.parts.send(
+            signals.check_expired,
+            session,
+            reason=reason,
+            audience=target.audience,
+            context_id=identifier,
+        )
+
+    def _ends_now(self, identifier: str) -> bool:
+        """Tell whether no request has told the end of this check yet; this one does now."""
+        name = ("ended", identifier)
+        with suppress(Auth0UnavailableError):
+            if self.parts.memory.get(name) is not None:
+                return False
+            self.parts.memory.put(name, {}, TARGET_TTL)
+        return True
+
     def failed(
         self,
         session: Auth0Session,
@@ -280,6 +360,7 @@ class ContextFlow:
         """
         if isinstance(error, MfaTokenExpiredError):
             error.context_id = context.id
+            self._tell_of_expiry(session, context.id, "tenant")
             session.close_context(context)
         elif isinstance(error, (AccessDeniedError, MfaVerifyError)) and asked_phone:
             # The push is over; going back to its page must not wait for it again.
@@ -292,3 +373,13 @@ class ContextFlow:
             # The MFA grant is not enabled for this application: Universal Login can still do it.
             return self.universal_login(session, context.request)
         return error
+
+
+def _is_unmet(target: StepUpTarget | None) -> bool:
+    return target is not None and not target.verified
+
+
+def _is_met_elsewhere(session: Auth0Session, target: StepUpTarget) -> bool:
+    """Tell whether another check for the same API was passed since this one was opened."""
+    record = session.verified.get(target.audience or "")
+    return target.approval is None and record is not None and record.at >= target.opened_at

@@ -146,7 +146,7 @@ class TokenFlow:
         self._require_user(session)
         target = session.targets.get(identifier)
         if target is None:
-            raise MfaTokenNotFoundError()
+            raise self.contexts.refused(session, MfaTokenNotFoundError(), "unknown")
         before = session.find_context(identifier)
         if before is not None:
             session.close_context(before)

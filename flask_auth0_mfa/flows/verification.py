@@ -178,7 +178,7 @@ class VerificationFlow:
     def _granted(
         self, session: Auth0Session, context: MfaContext, proof: Proof, method: str
     ) -> TokenResponse:
-        self.contexts.usable(context)
+        self.contexts.usable(session, context)
         try:
             return self.parts.client.mfa_grant(context.raw_mfa_token, **asdict(proof))
         except Auth0MfaRequired as answer:
@@ -207,6 +207,7 @@ class VerificationFlow:
             self.challenges.forget(session)
             if before is not None:
                 before = replace(before, recovery_code=_first_code(context.enrollment))
+            self._tell_of_method(session, context, context.enrollment.method)
         if context.chain + 1 > MAX_CHAIN:
             return StepUpUnavailableError()
         request = context.request
@@ -240,10 +241,14 @@ class VerificationFlow:
             session,
             method=method,
             audience=context.audience,
+            seconds=max(0, self.parts.now() - context.opened_at),
             context_id=context.id,
         )
         if context.enrollment is not None:
-            self.parts.send(signals.enrolled, session, method=method, context_id=context.id)
+            self._tell_of_method(session, context, method)
+
+    def _tell_of_method(self, session: Auth0Session, context: MfaContext, method: str) -> None:
+        self.parts.send(signals.enrolled, session, method=method, context_id=context.id)
 
     # -- the second press of the button ------------------------------------------------------
 

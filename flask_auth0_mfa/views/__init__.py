@@ -42,6 +42,9 @@ from ..errors import Auth0MFAError, InvalidRequestError
 from ..i18n import marked
 from ..pages import BLUEPRINT, set_no_store
 from ..responses import error_response, is_program_call
+from ..return_to import is_same_origin
+from ..services import services
+from ..sessions import auth0_session
 from . import api, devices, enroll, login, push, recovery, resume, stepup
 from .stylesheet import build_stylesheet
 
@@ -108,13 +111,30 @@ def _prepare(endpoint: str | None, values: dict[str, Any] | None) -> None:  # no
 
 
 def _refuse_other_sites() -> None:
-    """Refuse what another site makes a browser send (SEC-15); old browsers do not say.
+    """Refuse what another site makes a browser send (SEC-15).
 
     Forms and JSON calls have a token of their own besides; back-channel logout comes from Auth0.
     """
-    is_other = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
-    if is_other and request.method == "POST":
+    if request.method == "POST" and _is_from_another_site():
+        with auth0_session() as session:
+            services().contexts.tell_of_refusal(session, "cross-site")
         raise InvalidRequestError(marked("This must be sent from a page of this application."))
+
+
+def _is_from_another_site() -> bool:
+    """Tell what browsers say of the page that made them send this; programs say nothing.
+
+    Browsers that do not know fetch metadata name the origin. Some hide it from forms, whose token
+    proves more.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("cross-site", "same-site")
+    if not is_program_call() and "csrf_token" in request.form:
+        return False
+    origin = request.headers.get("Origin")
+    # What ProxyFix makes of the headers of a proxy is in the address already.
+    return origin is not None and not is_same_origin(origin, request.host_url)
 
 
 def _leave_csrf_to_us(app: Flask) -> None:

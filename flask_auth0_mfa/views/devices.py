@@ -62,7 +62,7 @@ def forget() -> Response:
     with auth0_session() as session:
         steps.require_user(session)
         form = DeviceForm.submitted(steps.binding(session), _sent())
-        steps.require_ours(form)
+        steps.require_ours(session, form)
         identifier = form.device.data
         if not identifier:
             raise InvalidRequestError("device is missing: the id of a device, or all.")

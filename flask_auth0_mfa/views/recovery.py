@@ -11,7 +11,7 @@ from dataclasses import replace
 from flask import make_response, request, url_for
 from werkzeug.wrappers import Response
 
-from ..errors import InvalidRequestError, MfaTokenNotFoundError
+from ..errors import InvalidRequestError
 from ..forms import SavedForm
 from ..models import Auth0Session, StepUpTarget
 from ..pages import BLUEPRINT, render_page
@@ -29,7 +29,7 @@ def show() -> Response:
         steps.require_user(session)
         target = session.targets.get(identifier)
         if target is None:
-            raise MfaTokenNotFoundError()
+            raise steps.unknown_check(session)
         if target.recovery_code is None:
             return see_other(_next_url(session, identifier, target))
         if "download" in request.args:
@@ -43,11 +43,11 @@ def acknowledge() -> Response:
     with auth0_session() as session:
         steps.require_user(session)
         form = SavedForm.submitted(steps.binding(session))
-        steps.require_ours(form)
+        steps.require_ours(session, form)
         identifier = form.context.data or ""
         target: StepUpTarget | None = session.targets.get(identifier)
         if target is None:
-            raise MfaTokenNotFoundError()
+            raise steps.unknown_check(session)
         if form.errors and target.recovery_code is not None:
             return _page(
                 session, identifier, target.recovery_code, form, InvalidRequestError.status

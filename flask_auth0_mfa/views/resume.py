@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from flask import Response, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..errors import MfaTokenNotFoundError
 from ..pages import render_page
 from ..responses import challenge_url, see_other
 from ..services import services
@@ -29,7 +28,7 @@ def show() -> BaseResponse:
         steps.require_user(session)
         target = session.targets.get(identifier)
         if target is None:
-            raise MfaTokenNotFoundError()
+            raise steps.unknown_check(session)
         if not services().tokens.is_met(session, target):
             return see_other(challenge_url(identifier))
         if target.form is None:

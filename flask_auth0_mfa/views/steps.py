@@ -16,6 +16,8 @@ from ..errors import (
     InvalidRequestError,
     LoginRequiredError,
     MfaChallengeError,
+    MfaTokenError,
+    MfaTokenNotFoundError,
     RateLimitedError,
 )
 from ..factors import is_out_of_band
@@ -62,10 +64,11 @@ def binding(session: Auth0Session) -> FormBinding:
     return bind(found.sealer, found.clock, session)
 
 
-def require_ours(form: ContextForm) -> None:
+def require_ours(session: Auth0Session, form: ContextForm) -> None:
     """Validate the form; raise unless its token is one that this session was given."""
     form.validate()
     if not form.is_ours:
+        services().contexts.tell_of_refusal(session, "form-token")
         raise InvalidRequestError(
             marked(
                 "This form does not belong to your session. Open the page again and send it from "
@@ -74,18 +77,23 @@ def require_ours(form: ContextForm) -> None:
         )
 
 
+def unknown_check(session: Auth0Session) -> MfaTokenError:
+    """Return the error of a page for a check that this session never had, or has no more."""
+    return services().contexts.refused(session, MfaTokenNotFoundError(), "unknown")
+
+
 def submitted_context(
     session: Auth0Session, form: ContextForm, *, maybe_spent: bool = False
 ) -> MfaContext:
     """Return the context that a form is for, once it is certain that the form is ours."""
-    require_ours(form)
+    require_ours(session, form)
     identifier = form.context.data or "-"
     return services().contexts.for_page(session, identifier, maybe_spent=maybe_spent)
 
 
 def finished(session: Auth0Session, form: ContextForm) -> Response | None:
     """Return the way on if the check of this form was passed already, maybe in another tab."""
-    require_ours(form)
+    require_ours(session, form)
     identifier = form.context.data or ""
     target = passed_target(session, identifier)
     return landing(identifier, target) if target is not None else None

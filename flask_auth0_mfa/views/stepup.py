@@ -111,7 +111,7 @@ def restart() -> Response:
     with auth0_session() as session:
         steps.require_user(session)
         form = ContextForm.submitted(steps.binding(session))
-        steps.require_ours(form)
+        steps.require_ours(session, form)
         target = services().tokens.restart(session, form.context.data or "")
         return steps.landing(form.context.data or "", target)
 

@@ -229,6 +229,14 @@ def bank_transfer(browser: Browser, tenant: Tenant) -> None:
     browser.enter(tenant.current_otp(ANA))
 
 
+@page
+def bank_dashboard(browser: Browser, tenant: Tenant) -> None:
+    """How second checks went in the last hour."""
+    wrong_code(browser, tenant)
+    browser.enter(tenant.current_otp(ANA))
+    browser.go("/dashboard")
+
+
 # -- forms that a check stopped --------------------------------------------------------------
 
 
