@@ -27,7 +27,7 @@ from flask_auth0_mfa.models import (
     context_id,
 )
 from flask_auth0_mfa.sealing import AUDIENCE, CONTEXT, SESSION, TARGET
-from flask_auth0_mfa.sessions import auth0_session
+from flask_auth0_mfa.sessions import auth0_session, glance
 
 from .scripted import (
     ADMIN,
@@ -344,8 +344,18 @@ class TestForeignCookies:
         """Return what is found of each kind: users, audiences, contexts, targets."""
         content = site.content()
         assert site.answer.status_code == 200
+        self.check_glances(site, content)
         parts = ("access_tokens", "mfa_context", "targets")
         return (content["user"] is not None, *(len(content[part]) for part in parts))
+
+    def check_glances(self, site, content):
+        """Check that a look at one audience, as guards take it, believes nothing else."""
+        for audience in (PAYMENTS, ADMIN):
+            seen = site.run(lambda audience=audience: glance(audience).to_dict())
+            assert seen["user"] == content["user"]
+            of_it = [one for one in content["access_tokens"] if one["audience"] == audience]
+            assert seen["access_tokens"] == of_it
+            assert seen["verified"].get(audience) == content["verified"].get(audience)
 
     @pytest.mark.parametrize(
         ("letter", "seen"),
