@@ -662,6 +662,16 @@ class TestBudget:
         assert "https://api7.example.com" in audiences
         assert "https://api0.example.com" not in audiences
 
+    def test_no_more_than_is_needed(self, signed_in):
+        """A check that leaves its raw token to the shared state has made room for the rest."""
+        for change in (keep_token(size=1_700), verify(), keep_token(ADMIN, 1_700), verify(ADMIN)):
+            signed_in.change(change)
+        signed_in.change(open_context(token=secrets.token_urlsafe(900)))
+        assert self.size(signed_in) <= BUDGET
+        content = signed_in.content()
+        assert [one["kept_hash"] for one in content["mfa_context"].values()] != [None]
+        assert len(content["access_tokens"]) == 2
+
     def test_verifications_stay(self, signed_in):
         """That a second factor was proved is not forgotten with a token."""
         signed_in.change(verify("https://api0.example.com"))
