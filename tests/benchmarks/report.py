@@ -132,6 +132,7 @@ def _texts(results: Results, figures: list[Figure], minutes: float) -> dict[str,
         "parts": _parts(results),
         "limit": f"{results.parts.get('limit_of_opening', 0):.1f} microseconds",
         "opening": f"{results.parts.get('opening', 0):.1f} microseconds",
+        **_allowance(results),
         "step_up": _step_ups(results),
         "far": f"{step_up.FAR * MILLI:.0f}",
         "calls": str(results.step_ups.calls),
@@ -248,6 +249,17 @@ def _parts(results: Results) -> str:
     rows.append(("the rest: headers, and the guard itself", f"{max(0, whole - floor - outer):.0f}"))
     rows.append(("**together**", f"**{whole:.0f}**"))
     return _table(("", "Microseconds"), rows)
+
+
+def _allowance(results: Results) -> dict[str, str]:
+    """Return what the goal of a guarded view allows, and what needs most of it (microseconds)."""
+    signed_in, nobody = results.untouched[views.SIGNED_IN], results.untouched[views.WITH]
+    return {
+        "allowed": f"{results.guarded[views.UNGUARDED].median * MICRO * 0.5:.0f}",
+        "header": f"{(signed_in.median - nobody.median) * MICRO:.0f}",
+        "look": f"{results.parts.get('look_of_a_guard', 0):.0f}",
+        "ended": f"{results.parts.get('was_it_ended', 0):.0f}",
+    }
 
 
 def _throughput(groups: Mapping[str, Mapping[str, Timing]] | None) -> str:
