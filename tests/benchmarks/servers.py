@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
+
 ROOT = Path(__file__).resolve().parents[2]
 #: As many as there are cores.
 WORKERS, THREADS = 2, 4
@@ -79,7 +81,8 @@ def _application(
     known = {k: v for k, v in os.environ.items() if not k.startswith("AUTH0_")} | CREDENTIALS
     known |= {"AUTH0_DOMAIN": tenant.url, "APP_BASE_URL": url, "SECRET_KEY": secrets.token_hex()}
     if tenant.ca_file is not None:
-        known |= {"REQUESTS_CA_BUNDLE": tenant.ca_file, "SSL_CERT_FILE": tenant.ca_file}
+        bundle = _bundle(tenant.ca_file)
+        known |= {"REQUESTS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle}
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=known | environment)  # noqa: S603 - our own command line
     with process:
         try:
@@ -87,6 +90,13 @@ def _application(
             yield url
         finally:
             process.terminate()
+
+
+def _bundle(ca_file: str) -> str:
+    """Return a file with the CAs that HTTP clients trust by default, and the tenant's."""
+    bundle = Path(ca_file).with_name("bundle.pem")
+    bundle.write_text(certifi.contents() + Path(ca_file).read_text())
+    return str(bundle)
 
 
 def _found(pattern: re.Pattern[str], line: str) -> str | None:
