@@ -29,6 +29,7 @@ help:
 	@echo "make campaign  the long draws: 100 000 changed cookies (MUTATIONS, SEED), tabs, parallel requests"
 	@echo "make texts     bring the catalogues up to date: finds the texts, updates, compiles"
 	@echo "make soak      the bank with 50 users for five minutes while everything fails"
+	@echo "make bench     measure the speed, beside what else there is, and write docs/performance.rst"
 	@echo "make mutants   change the code in small ways, and see which tests notice"
 	@echo "make format    format the code"
 	@echo "make clean     remove everything that was generated here"
@@ -127,7 +128,7 @@ SOAK_SEED ?= 1
 # Which modules are mutated, as mutmut names them: "flask_auth0_mfa.limits*"; all of them otherwise.
 MUTANTS ?=
 
-.PHONY: soak mutants
+.PHONY: soak mutants bench
 
 soak: $(VENV)/.installed-dev programs
 	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_USERS=$(SOAK_USERS) SOAK_SEED=$(SOAK_SEED) $(BIN)/python -m tests.soak
@@ -135,6 +136,14 @@ soak: $(VENV)/.installed-dev programs
 mutants: $(VENV)/.installed-mutants
 	PYTHONPATH=. $(BIN)/mutmut run $(MUTANTS)
 	$(BIN)/mutmut results
+
+# On a machine that does nothing else meanwhile; it takes some minutes.
+bench: $(VENV)/.installed-bench programs
+	PYTHONPATH=. $(BIN)/python -m tests.benchmarks
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	@$(BIN)/pip install -qq --editable '.[bench]'
+	@touch $@
 
 $(VENV)/.installed-mutants: $(VENV)/.installed-dev
 	@$(BIN)/pip install -qq --editable '.[mutants]'

@@ -23,13 +23,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 from .budget import BUDGET, HEADER, USUAL, evict, make_way, take_back
-from .models import Auth0Session, MalformedSessionError, context_id, token_hash
+from .models import ANY_AUDIENCE, Auth0Session, MalformedSessionError, context_id, token_hash
 from .sealing import (
     AUDIENCE,
     CONTEXT,
@@ -59,6 +60,7 @@ _PIECE = re.compile(r"([1-9])\.([A-Za-z0-9_-]{8})\.(.+)", re.DOTALL)
 _LETTERS = {AUDIENCE: "a", CONTEXT: "c", TARGET: "t"}
 #: What a context has in common with its target, and leaves to it.
 _SHARED = ("audience", "scope", "return_to", "reason", "methods", "approval", "remember")
+_ANY = context_id(ANY_AUDIENCE)
 
 
 @dataclass(frozen=True)
@@ -86,30 +88,44 @@ class _Write:
 
     before: Mapping[str, Part]
     session_ends_at: int
+    #: Parts that were sealed already, by name: to see whether they fit takes more than one look.
+    sealed: dict[str, tuple[Part, dict[str, Cookie]]] = field(default_factory=dict)
 
 
 class CookieStore:
     """Our cookies of one request: opened when asked for, compared when written.
 
-    :param base: the first part of the cookies' names.
+    :param name: returns the first part of the cookies' names; asked when they are looked for.
     """
 
     def __init__(
         self,
         cookies: Mapping[str, str],
-        base: str,
+        name: Callable[[], str],
         sealer: Sealer,
         clock: Callable[[], float],
     ) -> None:
-        self._cookies = cookies
-        self._base = base
+        self._all = cookies
+        self._name_first = name
         self._sealer = sealer
         self._clock = clock
         self._sent: Auth0Session | None = None
         self._current: Auth0Session | None = None
+        #: Parts that were opened for this request, by name; ``None`` for what is not genuine.
+        self._opened: dict[str, dict[str, Any] | None] = {}
         #: Names of the cookies that the session was read from.
         self._genuine: set[str] = set()
         self.found_ended = False
+        self.found_current: tuple[str | None, str | None, float] | None = None
+
+    @cached_property
+    def _base(self) -> str:
+        return self._name_first()
+
+    @cached_property
+    def _cookies(self) -> dict[str, str]:
+        # Werkzeug's own mapping is slow, and a session is looked for in it many times.
+        return dict(self._all.items())
 
     @property
     def is_touched(self) -> bool:
@@ -121,6 +137,21 @@ class CookieStore:
         if self._current is None:
             self._current = self.as_sent()
         return self._current.copy()
+
+    def glance(self, audience: str | None) -> Auth0Session:
+        """Return the session with what it has for one audience alone, if nothing else is known.
+
+        Only the parts that say so are opened, and none is written for it: what is done to this
+        session is not kept. Tokens and contexts whose time is over may still be there.
+        """
+        if self._current is not None:
+            return self._current.copy()
+        content = self._open(SESSION)
+        if content is None:
+            return Auth0Session()
+        names = [] if audience is None else [_audience_id(audience), _ANY]
+        parts = self._genuine_parts(AUDIENCE, names, content.get("login_id"))
+        return _session(content, parts, {}, {})
 
     def store(self, session: Auth0Session) -> None:
         """Keep the changed session until the answer is written."""
@@ -146,51 +177,45 @@ class CookieStore:
         self._genuine.update(self._present(self._base))
         login_id = content.get("login_id")
         found = self._identifiers()
-        parts = self._each(AUDIENCE, found, login_id).values()
-        audiences = [one for one in parts if isinstance(one.get("audience"), str)]
-        targets = self._each(TARGET, found, login_id)
-        contexts = self._each(CONTEXT, found, login_id)
-        content["access_tokens"] = [one["token"] for one in audiences if "token" in one]
-        content["verified"] = {
-            one["audience"]: one["verified"] for one in audiences if "verified" in one
-        }
-        content["targets"] = targets
-        content["mfa_context"] = {
-            entry.get("kept_hash") or token_hash(str(entry.get("raw_mfa_token"))): {
-                **_shared(targets.get(identifier, {})),
-                **entry,
-            }
-            for identifier, entry in contexts.items()
-        }
-        try:
-            session = Auth0Session.from_dict(content)
-        except MalformedSessionError:
-            return Auth0Session()
-        return session
+        parts = [self._each(one, found, login_id) for one in (AUDIENCE, CONTEXT, TARGET)]
+        return _session(content, *parts)
 
     def _identifiers(self) -> list[tuple[str, str]]:
         """Return letter and id of every part whose first piece is here."""
-        pattern = re.compile(rf"{re.escape(self._base)}_([act])_([A-Za-z0-9_-]{{22}})_0")
-        matches = (pattern.fullmatch(name) for name in self._cookies)
-        return [(match[1], match[2]) for match in matches if match]
+        matches = self._ours.values()
+        return [(one["kind"], one["id"]) for one in matches if one["kind"] and one["first"]]
 
     def _each(
         self, purpose: str, found: list[tuple[str, str]], login_id: object
     ) -> dict[str, dict[str, Any]]:
-        """Return the genuine parts of one kind by their id, which is sealed with them."""
+        """Return the genuine parts of one kind by their id; they are what is here."""
         identifiers = [one for letter, one in found if letter == _LETTERS[purpose]]
+        parts = self._genuine_parts(purpose, identifiers[:MAX_PARTS], login_id)
+        for identifier in parts:
+            self._genuine.update(self._present(self._name(purpose, identifier)))
+        return parts
+
+    def _genuine_parts(
+        self, purpose: str, identifiers: Iterable[str], login_id: object
+    ) -> dict[str, dict[str, Any]]:
+        """Return those of this login by their id, which is sealed with them."""
         parts = {}
-        for identifier in identifiers[:MAX_PARTS]:
+        for identifier in identifiers:
             content = self._open(purpose, identifier)
-            if content is None or content.pop("id", None) != identifier:
+            if content is None or content.get("id") != identifier:
                 continue
             if content.get("login_id") == login_id:
-                parts[identifier] = content
-                self._genuine.update(self._present(self._name(purpose, identifier)))
+                parts[identifier] = {k: v for k, v in content.items() if k != "id"}
         return parts
 
     def _open(self, purpose: str, identifier: str = "") -> dict[str, Any] | None:
-        sealed = self._joined(self._name(purpose, identifier))
+        name = self._name(purpose, identifier)
+        if name not in self._opened:
+            self._opened[name] = self._unsealed(purpose, name)
+        return self._opened[name]
+
+    def _unsealed(self, purpose: str, name: str) -> dict[str, Any] | None:
+        sealed = self._joined(name)
         if sealed is None:
             return None
         try:
@@ -200,7 +225,9 @@ class CookieStore:
 
     def _joined(self, name: str) -> str | None:
         """Return a part from its pieces; ``None`` for a gap or a mix of two writes."""
-        first = _PIECE.fullmatch(self._cookies.get(f"{name}_0", ""))
+        if f"{name}_0" not in self._cookies:
+            return None
+        first = _PIECE.fullmatch(self._cookies[f"{name}_0"])
         if first is None or int(first[1]) > MAX_PIECES:
             return None
         pieces = [first[3]]
@@ -231,7 +258,7 @@ class CookieStore:
         session = self.load()
         session.prune(self._clock())
         limit = self._limit()
-        if session == sent and self._genuine == self._ours() and self._sent_size() <= limit:
+        if session == sent and self._genuine == self._ours.keys() and self._sent_size() <= limit:
             return {}
         write = _Write(
             before={self._name(p.purpose, p.identifier): p for p in _parts(sent.to_dict())},
@@ -241,16 +268,24 @@ class CookieStore:
         is_changed = any(isinstance(one, Cookie) for one in cookies.values())
         # Nobody else has the cookies of a login that begins with this answer.
         goes_on = session.login_id is not None and session.login_id == sent.login_id
-        if goes_on and (is_changed or cookies.keys() != self._ours()):
-            cookies = self._beside_parallel(write, session, limit, in_flight)
+        if goes_on and (is_changed or cookies.keys() != self._ours.keys()):
+            cookies = self._beside_parallel(write, session, cookies, limit, in_flight)
         written = {name: one for name, one in cookies.items() if isinstance(one, Cookie)}
         # Also what came in but was not genuine is deleted.
-        return {**dict.fromkeys(self._ours() - cookies.keys()), **written}
+        return {**dict.fromkeys(self._ours.keys() - cookies.keys()), **written}
 
     def _beside_parallel(
-        self, write: _Write, session: Auth0Session, limit: int, in_flight: InFlight
+        self,
+        write: _Write,
+        session: Auth0Session,
+        cookies: dict[str, Cookie | str],
+        limit: int,
+        in_flight: InFlight,
     ) -> dict[str, Cookie | str]:
-        """Return the cookies that fit beside those of parallel answers, and tell the next ones."""
+        """Return the cookies that fit beside those of parallel answers, and tell the next ones.
+
+        :param cookies: those of the session while it is alone.
+        """
         sent = self.as_sent()
         with in_flight(str(session.login_id)) as others:
             if others is None:
@@ -261,7 +296,8 @@ class CookieStore:
             def fits(cookies: Mapping[str, Cookie | str]) -> bool:
                 return _total(cookies) <= self._room(limit, others, cookies)
 
-            cookies = self._fitting(write, session, fits, lambda some, _: make_way(some, sent))
+            if not fits(cookies):
+                cookies = self._fitting(write, session, fits, lambda some, _: make_way(some, sent))
             self._tell(others, cookies)
         return cookies
 
@@ -280,13 +316,13 @@ class CookieStore:
 
     def _limit(self) -> int:
         """Return how many bytes all our cookies may take beside those of the application."""
-        ours = self._ours()
+        ours = self._ours.keys()
         foreign = (_size(name, value) + 3 for name, value in self._cookies.items())
         others = sum(foreign) - sum(_size(name, self._cookies[name]) + 3 for name in ours)
         return min(BUDGET, max(USUAL, HEADER - others))
 
     def _sent_size(self) -> int:
-        return sum(_size(name, self._cookies[name]) for name in self._ours())
+        return sum(_size(name, self._cookies[name]) for name in self._ours)
 
     def _adds_little(self, cookies: Mapping[str, Cookie | str]) -> bool:
         """Tell whether this answer adds no more than can do no harm, whatever others add.
@@ -323,7 +359,7 @@ class CookieStore:
 
     def _tell(self, others: dict[str, int], cookies: Mapping[str, Cookie | str]) -> None:
         """Write down, for parallel requests, which cookies come and which go."""
-        for name in self._ours() - cookies.keys():
+        for name in self._ours.keys() - cookies.keys():
             others.pop(name, None)
         for name, cookie in cookies.items():
             if isinstance(cookie, Cookie):
@@ -336,13 +372,16 @@ class CookieStore:
             name = self._name(part.purpose, part.identifier)
             if write.before.get(name) == part:
                 cookies.update(self._present(name))
-            else:
-                cookies.update(self._sealed(name, part, write.session_ends_at))
+                continue
+            if name not in write.sealed or write.sealed[name][0] != part:
+                write.sealed[name] = part, self._sealed(name, part, write.session_ends_at)
+            cookies.update(write.sealed[name][1])
         return cookies
 
     def _present(self, name: str) -> dict[str, str]:
-        first = _PIECE.fullmatch(self._cookies[f"{name}_0"])
-        names = [f"{name}_{number}" for number in range(int(first[1]) if first else 1)]
+        """Return the pieces of a genuine part, which begins with their number."""
+        count = int(self._cookies[f"{name}_0"][0])
+        names = [f"{name}_{number}" for number in range(count)]
         return {one: self._cookies[one] for one in names}
 
     def _sealed(self, name: str, part: Part, session_ends_at: int) -> dict[str, Cookie]:
@@ -357,15 +396,56 @@ class CookieStore:
             for number, piece in enumerate(pieces)
         }
 
-    def _ours(self) -> set[str]:
-        pattern = re.compile(rf"{re.escape(self._base)}(_[act]_[A-Za-z0-9_-]{{22}})?_[0-9]")
-        return {name for name in self._cookies if pattern.fullmatch(name)}
+    @cached_property
+    def _ours(self) -> dict[str, re.Match[str]]:
+        """What the names say of the cookies that are ours, genuine or not, by name."""
+        matches = map(_pattern(self._base).fullmatch, self._cookies)
+        return {match[0]: match for match in matches if match}
+
+
+@lru_cache(maxsize=16)
+def _pattern(base: str) -> re.Pattern[str]:
+    """Return what the names of our cookies look like."""
+    part = r"(_(?P<kind>[act])_(?P<id>[A-Za-z0-9_-]{22}))?"
+    return re.compile(rf"{re.escape(base)}{part}_((?P<first>0)|[1-9])")
 
 
 def _mark(sealed: str) -> str:
     """Return eight characters that tell one write from another: the seals are random."""
     digest = hashlib.sha256(sealed.encode("utf-8", "surrogatepass")).digest()
     return base64.urlsafe_b64encode(digest[:6]).decode()
+
+
+@lru_cache(maxsize=256)
+def _audience_id(audience: str) -> str:
+    return context_id(audience)
+
+
+def _session(
+    content: Mapping[str, Any],
+    audiences: Mapping[str, Mapping[str, Any]],
+    contexts: Mapping[str, Mapping[str, Any]],
+    targets: Mapping[str, Mapping[str, Any]],
+) -> Auth0Session:
+    """Return the session of these parts; an empty one where they are not as we write them."""
+    named = [one for one in audiences.values() if isinstance(one.get("audience"), str)]
+    whole = {
+        **content,
+        "access_tokens": [one["token"] for one in named if "token" in one],
+        "verified": {one["audience"]: one["verified"] for one in named if "verified" in one},
+        "targets": targets,
+        "mfa_context": {
+            entry.get("kept_hash") or token_hash(str(entry.get("raw_mfa_token"))): {
+                **_shared(targets.get(identifier, {})),
+                **entry,
+            }
+            for identifier, entry in contexts.items()
+        },
+    }
+    try:
+        return Auth0Session.from_dict(whole)
+    except MalformedSessionError:
+        return Auth0Session()
 
 
 def _size(name: str, cookie: Cookie | str) -> int:
@@ -407,4 +487,4 @@ def _audience_parts(content: Mapping[str, Any]) -> Iterator[Part]:
             entry["token"] = tokens[audience]
         if audience in verified:
             entry["verified"] = verified[audience]
-        yield Part(AUDIENCE, context_id(audience), entry)
+        yield Part(AUDIENCE, _audience_id(audience), entry)

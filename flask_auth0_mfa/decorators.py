@@ -7,6 +7,7 @@ would otherwise see our error first and turn a challenge into a failure.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from .pages import set_no_store
 from .responses import error_response, return_to_page
 from .resume import forget_form, keep_form
 from .services import services
-from .sessions import auth0_session
+from .sessions import auth0_session, glance
 
 View = TypeVar("View", bound=Callable[..., Any])
 Guard = Callable[[], None]
@@ -160,13 +161,15 @@ def _requirement(
 
 
 def _guarded(view: View, guard: Guard, wanted: Requirement | None) -> View:
+    is_async = inspect.iscoroutinefunction(view)
+
     @functools.wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         refusal = _refusal(guard)
         if refusal is not None:
             return refusal
         try:
-            return current_app.ensure_sync(view)(*args, **kwargs)
+            return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
         except Auth0MFAError as error:
             return error_response(error)
 
@@ -189,9 +192,8 @@ def _refusal(guard: Guard) -> Response | None:
 
 
 def _check_login() -> None:
-    with auth0_session() as session:
-        if session.user is None:
-            raise LoginRequiredError()
+    if glance(None).user is None:
+        raise LoginRequiredError()
 
 
 def _check_step_up(wanted: Requirement) -> None:
@@ -199,18 +201,24 @@ def _check_step_up(wanted: Requirement) -> None:
     approval = text_to_approve(wanted.binds)
     if approval is not None:
         asked = replace(asked, approval=approval)
-    tokens = services().tokens
+    # Most requests find the view open, and need no more of the session than what opens it.
+    is_open = services().tokens.is_open(glance(asked.audience, is_strict=True), asked)
+    if wanted.resume or not is_open:
+        _require_step_up(asked, is_open=is_open, resume=wanted.resume)
+    note_approval(approval)
+
+
+def _require_step_up(asked: StepUpRequest, *, is_open: bool, resume: bool) -> None:
     with auth0_session(is_strict=True) as session:
         try:
-            if not tokens.is_open(session, asked):
+            if not is_open:
                 # The reason may be a lazy text, which is read in the language of this request.
                 reason = asked.reason and str(asked.reason)
                 asked = replace(asked, reason=reason, return_to=return_to_page())
-                tokens.require(session, asked, this_device(session, asked))
+                services().tokens.require(session, asked, this_device(session, asked))
         except MfaRequiredError as error:
-            if wanted.resume:
+            if resume:
                 keep_form(session, error.context_id)
             raise
-        if wanted.resume:
+        if resume:
             forget_form(session)
-    note_approval(approval)

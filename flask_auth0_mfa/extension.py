@@ -9,6 +9,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask
@@ -53,7 +55,7 @@ from .refresh import TokenFamily
 from .responses import error_response, return_to_page
 from .sealing import Sealer
 from .services import EXTENSION, Services, services
-from .sessions import auth0_session, wrap
+from .sessions import auth0_session, glance, wrap
 from .signin import SignInFlow
 from .state import open_state
 from .theme import missing_logo
@@ -160,8 +162,7 @@ class Auth0MFA:
     @property
     def user(self) -> dict[str, Any] | None:
         """The claims of the signed-in user's ID token, or ``None``."""
-        with auth0_session() as session:
-            return session.user
+        return glance(None).user
 
     @property
     def is_authenticated(self) -> bool:
@@ -183,9 +184,14 @@ class Auth0MFA:
         holds a context for it), :class:`LoginRequiredError`, :class:`InsufficientScopeError`,
         :class:`AudienceUnavailableError` and :class:`Auth0UnavailableError`.
         """
-        request = StepUpRequest(audience, scope, return_to=return_to_page())
+        found = services()
+        request = StepUpRequest(audience or found.settings.audience, scope)
+        stored = None if refresh else found.tokens.stored(glance(request.audience), request)
+        if stored is not None:
+            return stored
+        request = replace(request, return_to=return_to_page())
         with auth0_session() as session:
-            return services().tokens.access_token(session, request, refresh=refresh)
+            return found.tokens.access_token(session, request, refresh=refresh)
 
     def api(
         self,
@@ -412,11 +418,14 @@ def _event_log(app: Flask, sealer: Sealer, clock: Callable[[], float]) -> EventL
     return EventLog(sealer, clock, app)
 
 
-def _secrets(app: Flask) -> list[bytes]:
+def _secrets(app: Flask) -> tuple[bytes, ...]:
     """Return the application's secrets, the current one first."""
-    current = app.secret_key
-    known = [current, *(app.config.get("SECRET_KEY_FALLBACKS") or [])]
-    return [one if isinstance(one, bytes) else str(one).encode() for one in known if one]
+    return _encoded((app.config["SECRET_KEY"], *(app.config.get("SECRET_KEY_FALLBACKS") or ())))
+
+
+@lru_cache(maxsize=16)
+def _encoded(known: tuple[str | bytes | None, ...]) -> tuple[bytes, ...]:
+    return tuple(one if isinstance(one, bytes) else str(one).encode() for one in known if one)
 
 
 #: The extension of the current application.

@@ -52,9 +52,13 @@ class Memory:
 
     def get_many(self, names: Sequence[Name]) -> list[dict[str, Any] | None]:
         """Return what is remembered under each of the names, in one go."""
-        aliases = [self.sealer.names(*name) for name in names]
-        found = iter(self.state.get_many([alias for group in aliases for alias in group]))
-        return [self._first([next(found) for _ in group]) for group in aliases]
+        aliases = self.sealer.names_of(names)
+        found = self.state.get_many([alias for group in aliases for alias in group])
+        if not any(found):
+            # Of most logins nothing is remembered, and each request asks.
+            return [None] * len(names)
+        values = iter(found)
+        return [self._first([next(values) for _ in group]) for group in aliases]
 
     def locked(self, name: Name) -> AbstractContextManager[None]:
         """Hold the lock of that name; raises :class:`Auth0UnavailableError` if it stays taken."""

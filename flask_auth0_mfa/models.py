@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
 from . import factors
@@ -364,10 +365,15 @@ class Auth0Session:
 
     def copy(self) -> Auth0Session:
         """Return a session that can be changed while this one stays as it is."""
-        return replace(
-            self,
+        return Auth0Session(
+            user=self.user,
+            refresh_token=self.refresh_token,
+            login_token=self.login_token,
             access_tokens=dict(self.access_tokens),
             verified=dict(self.verified),
+            sid=self.sid,
+            login_id=self.login_id,
+            created_at=self.created_at,
             contexts=dict(self.contexts),
             targets=dict(self.targets),
         )
@@ -495,7 +501,7 @@ class Auth0Session:
                 **(_token_to_dict(self.login_token) if self.login_token else {}),
             },
             "access_tokens": [_token_to_dict(t) for t in self.access_tokens.values()],
-            "verified": {key: asdict(record) for key, record in self.verified.items()},
+            "verified": {k: {"at": v.at, "method": v.method} for k, v in self.verified.items()},
             "sid": self.sid,
             "login_id": self.login_id,
             "created_at": self.created_at,
@@ -546,13 +552,18 @@ def _request_of(source: StepUpTarget | MfaContext) -> StepUpRequest:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    """Return a dataclass as plain types, without what is as it is by default.
+    """Return the fields of a dataclass, without those that are as they are by default.
 
     In a cookie every byte counts.
     """
-    defaults = {one.name: one.default for one in fields(value)}
-    content = asdict(value)
+    defaults = _defaults(type(value))  # type: ignore[arg-type]
+    content = {name: getattr(value, name) for name in defaults}
     return {k: v for k, v in content.items() if v is not None and v != defaults[k]}
+
+
+@cache
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    return {one.name: one.default for one in fields(kind)}
 
 
 def _context_to_dict(context: MfaContext) -> dict[str, Any]:

@@ -86,7 +86,10 @@ def home_url() -> str:
 def set_no_store(response: Response) -> Response:
     """Keep an answer that depends on a user's session out of every cache (SEC-70)."""
     response.headers["Cache-Control"] = "no-store, private"
-    response.vary.add("Cookie")
+    if "Vary" in response.headers:
+        response.vary.add("Cookie")
+    else:
+        response.headers["Vary"] = "Cookie"
     return response
 
 

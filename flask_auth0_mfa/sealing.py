@@ -16,7 +16,7 @@ draws the same line, RFC 7541 section 7.1).
 from __future__ import annotations
 
 import base64
-import hashlib
+import binascii
 import hmac
 import json
 import secrets
@@ -50,9 +50,16 @@ EVENT = "event"
 MAX_LENGTH = 32_768
 MAX_PLAINTEXT = 65_536
 _NONCE_LENGTH, _TAG_LENGTH = 12, 16
+_NONCE_CHARACTERS = _NONCE_LENGTH * 4 // 3
 #: The header of every seal, which is authenticated and not sent: it saves bytes in cookies, and
 #: nobody who sends us a seal can choose its algorithm.
 _HEADER = base64.urlsafe_b64encode(b'{"alg":"dir","enc":"A256GCM"}').rstrip(b"=")
+_JSON = json.JSONEncoder(separators=(",", ":"))
+#: Base64 to base64url and back (RFC 4648 section 5), one character to one.
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/...")
+#: Sizes of the coder's tables, as powers of two: 1 KiB, and 8 192 characters with one code.
+_WINDOW, _MEMORY = 10, 7
 
 
 class SealBrokenError(ValueError):
@@ -92,7 +99,7 @@ class Sealer:
 
     def seal(self, purpose: str, content: dict[str, Any], expires_at: int) -> str:
         """Return ``content`` (plain JSON types) sealed until ``expires_at``."""
-        plaintext = json.dumps({"exp": expires_at, "d": content}, separators=(",", ":"))
+        plaintext = _JSON.encode({"exp": expires_at, "d": content})
         cipher, nonce = _cipher(self._secrets()[0], purpose), secrets.token_bytes(_NONCE_LENGTH)
         sealed = cipher.encrypt(nonce, _pack(plaintext), _HEADER)
         parts = (nonce, sealed[:-_TAG_LENGTH], sealed[-_TAG_LENGTH:])
@@ -134,11 +141,13 @@ class Sealer:
 
         Names of one purpose tell nothing about those of another.
         """
-        joined = "\x00".join(parts).encode("utf-8", "surrogatepass")
-        return [
-            hmac.new(_key(one, purpose), joined, hashlib.sha256).hexdigest()[:40]
-            for one in self._secrets()
-        ]
+        return self.names_of([parts], purpose)[0]
+
+    def names_of(self, each: Sequence[Sequence[str]], purpose: str = NAME) -> list[list[str]]:
+        """Return for each of several the name under each secret, the current one first."""
+        keys = [_key(one, purpose) for one in self._secrets()]
+        joined = ["\x00".join(parts).encode("utf-8", "surrogatepass") for parts in each]
+        return [[hmac.digest(k, one, "sha256").hex()[:40] for k in keys] for one in joined]
 
 
 def _parts(sealed: str) -> tuple[bytes, bytes, bytes]:
@@ -146,28 +155,34 @@ def _parts(sealed: str) -> tuple[bytes, bytes, bytes]:
     if len(sealed) > MAX_LENGTH or not sealed.isascii():
         raise SealBrokenError("not a seal")
     try:
-        nonce, ciphertext, tag = (_decode(part) for part in sealed.split("."))
+        nonce, ciphertext, tag = sealed.split(".")
+        # The characters of a nonce are whole bytes, so it is decoded together with what follows.
+        both, ending = _decode(nonce + ciphertext), _decode(tag)
     except ValueError:
         raise SealBrokenError("not a seal") from None
-    if len(nonce) != _NONCE_LENGTH or len(tag) != _TAG_LENGTH:
+    if len(nonce) != _NONCE_CHARACTERS or len(ending) != _TAG_LENGTH:
         raise SealBrokenError("not a seal")
-    return nonce, ciphertext, tag
+    return both[:_NONCE_LENGTH], both[_NONCE_LENGTH:], ending
 
 
 def _encode(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+    return binascii.b2a_base64(content, newline=False).translate(_TO_URL).rstrip(b"=").decode()
 
 
 def _decode(text: str) -> bytes:
-    content = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    # Python's decoder overlooks foreign characters and stray bits; a seal has one spelling.
-    if _encode(content) != text:
+    encoded = text.encode().translate(_FROM_URL) + b"=" * (-len(text) % 4)
+    content = binascii.a2b_base64(encoded)
+    # Python's decoder overlooks foreign characters and stray bits; a seal has one spelling. That
+    # of ordinary base64 is none: the tables put a character that is not base64 in its place.
+    if binascii.b2a_base64(content, newline=False) != encoded:
         raise ValueError("not base64url")
     return content
 
 
 def _pack(text: str) -> bytes:
-    coder = zlib.compressobj(1, zlib.DEFLATED, -15, 8, zlib.Z_HUFFMAN_ONLY)
+    # Nothing is searched for, so the coder needs no window to search in: making one would take
+    # longer than the coding.
+    coder = zlib.compressobj(1, zlib.DEFLATED, -_WINDOW, _MEMORY, zlib.Z_HUFFMAN_ONLY)
     return coder.compress(text.encode()) + coder.flush()
 
 

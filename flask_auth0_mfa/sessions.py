@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from flask import Flask, Request, Response, current_app
@@ -22,6 +22,7 @@ from flask.sessions import (
     SessionInterface,
     SessionMixin,
 )
+from itsdangerous import URLSafeTimedSerializer
 
 from .cookies import CookieStore
 from .errors import Auth0UnavailableError
@@ -36,14 +37,25 @@ logger = logging.getLogger("flask_auth0_mfa")
 SESSION_KEY = "_auth0_mfa"
 
 
+#: How long the answer that a login goes on counts within one request, in seconds: a guard asks,
+#: and the view behind it takes its token a moment later.
+MOMENT = 1.0
+Found = tuple[str | None, str | None, float]
+
+
 class SessionStore(Protocol):
     """Reads and keeps the content of one request's session."""
 
     #: Another request has ended the login that this one came with.
     found_ended: bool
+    #: Login and refresh token that were found to be the newest, and when; in this request.
+    found_current: Found | None
 
     def load(self) -> Auth0Session:
         """Return the session; an empty one where there is none or it is not genuine."""
+
+    def glance(self, audience: str | None) -> Auth0Session:
+        """Return the session with what it has for this audience, perhaps with no other."""
 
     def store(self, session: Auth0Session) -> None:
         """Keep the changed session."""
@@ -60,18 +72,48 @@ def auth0_session(*, is_strict: bool = False) -> Iterator[Auth0Session]:
     store = _store()
     session = store.load()
     before = session.copy()
-    try:
-        session = services().logins.caught_up(session)
-        store.found_ended |= before.login_id is not None and session.login_id is None
-    except Auth0UnavailableError:
-        if is_strict:
-            raise
-        logger.error("The shared state cannot be reached: logouts elsewhere are not known")
+    session = _caught_up(session, is_strict=is_strict)
+    store.found_ended |= before.login_id is not None and session.login_id is None
     try:
         yield session
     finally:
         if session != before:
             store.store(session)
+
+
+def glance(audience: str | None, *, is_strict: bool = False) -> Auth0Session:
+    """Return this request's session to look at, with what it has for one audience.
+
+    Opens no more of it than that takes; tokens whose time is over may be there, and what is done
+    to it is not kept. ``is_strict`` as for :func:`auth0_session`.
+    """
+    store, now = _store(), services().clock()
+    seen = store.glance(audience)
+    found = (seen.login_id, seen.refresh_token, now)
+    if _is_current(store.found_current, found):
+        return seen
+    session = _caught_up(seen, is_strict=is_strict)
+    if (session.login_id, session.refresh_token) == found[:2]:
+        if is_strict:  # else it may not have been known
+            store.found_current = found
+        return session
+    # What other requests did to this login is kept: nobody remembers it for ever.
+    with auth0_session(is_strict=is_strict) as whole:
+        return whole
+
+
+def _is_current(before: Found | None, found: Found) -> bool:
+    return before is not None and before[:2] == found[:2] and 0 <= found[2] - before[2] < MOMENT
+
+
+def _caught_up(session: Auth0Session, *, is_strict: bool) -> Auth0Session:
+    try:
+        return services().logins.caught_up(session)
+    except Auth0UnavailableError:
+        if is_strict:
+            raise
+        logger.error("The shared state cannot be reached: logouts elsewhere are not known")
+        return session
 
 
 def _store() -> SessionStore:
@@ -143,12 +185,27 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
     def __init__(self, sealer: Sealer, clock: Callable[[], float]) -> None:
         self._sealer = sealer
         self._clock = clock
+        self._signing: tuple[tuple[Any, ...], URLSafeTimedSerializer | None] = ((), None)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Return Flask's serializer, which is made anew only when what it is made of changes.
+
+        It holds nothing of a request. To make it takes longer than to read a session with it.
+        """
+        config = app.config
+        keys = (config["SECRET_KEY"], *(config.get("SECRET_KEY_FALLBACKS") or ()))
+        made_of = (*keys, self.salt, self.key_derivation, self.digest_method, self.serializer)
+        known, serializer = self._signing
+        if known != made_of:
+            serializer = super().get_signing_serializer(app)
+            self._signing = made_of, serializer
+        return serializer
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         session = super().open_session(app, request)
         if isinstance(session, Auth0CookieSession):
-            base = cookie_name(self, app)
-            session.auth0 = CookieStore(request.cookies, base, self._sealer, self._clock)
+            name = partial(cookie_name, self, app)
+            session.auth0 = CookieStore(request.cookies, name, self._sealer, self._clock)
         return session
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
@@ -199,6 +256,7 @@ class WrappedStore:
     def __init__(self, session: SessionMixin) -> None:
         self._session = session
         self.found_ended = False
+        self.found_current: Found | None = None
 
     def load(self) -> Auth0Session:
         content = self._session.get(SESSION_KEY)
@@ -208,6 +266,9 @@ class WrappedStore:
             return Auth0Session.from_dict(content)
         except MalformedSessionError:
             return Auth0Session()
+
+    def glance(self, audience: str | None) -> Auth0Session:  # noqa: ARG002 - here it is one piece
+        return self.load()
 
     def store(self, session: Auth0Session) -> None:
         self._session[SESSION_KEY] = _plain(session.to_dict())

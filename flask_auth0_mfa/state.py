@@ -64,12 +64,12 @@ class MemoryState:
         self._locks = NamedLocks()
 
     def get(self, name: str) -> str | None:
-        with self._guard:
-            value = self._cache.get(name)
-        return value if isinstance(value, str) else None
+        return self.get_many([name])[0]
 
     def get_many(self, names: Sequence[str]) -> list[str | None]:
-        return [self.get(name) for name in names]
+        with self._guard:
+            values = [self._cache.get(name) for name in names]
+        return [value if isinstance(value, str) else None for value in values]
 
     def put(self, name: str, value: str, ttl: int) -> None:
         with self._guard:

@@ -27,7 +27,7 @@ from flask_auth0_mfa.models import (
     context_id,
 )
 from flask_auth0_mfa.sealing import AUDIENCE, CONTEXT, SESSION, TARGET
-from flask_auth0_mfa.sessions import auth0_session
+from flask_auth0_mfa.sessions import auth0_session, glance
 
 from .scripted import (
     ADMIN,
@@ -344,8 +344,18 @@ class TestForeignCookies:
         """Return what is found of each kind: users, audiences, contexts, targets."""
         content = site.content()
         assert site.answer.status_code == 200
+        self.check_glances(site, content)
         parts = ("access_tokens", "mfa_context", "targets")
         return (content["user"] is not None, *(len(content[part]) for part in parts))
+
+    def check_glances(self, site, content):
+        """Check that a look at one audience, as guards take it, believes nothing else."""
+        for audience in (PAYMENTS, ADMIN):
+            seen = site.run(lambda audience=audience: glance(audience).to_dict())
+            assert seen["user"] == content["user"]
+            of_it = [one for one in content["access_tokens"] if one["audience"] == audience]
+            assert seen["access_tokens"] == of_it
+            assert seen["verified"].get(audience) == content["verified"].get(audience)
 
     @pytest.mark.parametrize(
         ("letter", "seen"),
@@ -651,6 +661,16 @@ class TestBudget:
         audiences = {t["audience"] for t in signed_in.content()["access_tokens"]}
         assert "https://api7.example.com" in audiences
         assert "https://api0.example.com" not in audiences
+
+    def test_no_more_than_is_needed(self, signed_in):
+        """A check that leaves its raw token to the shared state has made room for the rest."""
+        for change in (keep_token(size=1_700), verify(), keep_token(ADMIN, 1_700), verify(ADMIN)):
+            signed_in.change(change)
+        signed_in.change(open_context(token=secrets.token_urlsafe(900)))
+        assert self.size(signed_in) <= BUDGET
+        content = signed_in.content()
+        assert [one["kept_hash"] for one in content["mfa_context"].values()] != [None]
+        assert len(content["access_tokens"]) == 2
 
     def test_verifications_stay(self, signed_in):
         """That a second factor was proved is not forgotten with a token."""

@@ -166,6 +166,13 @@ class TestTampering:
         ]
         assert opened == []
 
+    @pytest.mark.parametrize("by", [-12, -4, 4, 12])
+    def test_moved_dot(self, sealer, sealed, by):
+        """A nonce of another length is none, also where all the bytes are there."""
+        nonce, ciphertext, tag = sealed.split(".")
+        both, end = nonce + ciphertext, len(nonce) + by
+        assert is_refused(sealer, f"{both[:end]}.{both[end:]}.{tag}")
+
     def test_short_tag(self, sealer, sealed):
         """A tag of fewer than 16 bytes, which could be guessed, is refused (CVE-2025-47275)."""
         nonce, text, tag = sealed.split(".")

@@ -20,15 +20,20 @@ from flask_session import Session
 from redis import Redis
 from werkzeug.http import parse_date
 
+from flask_auth0_mfa import current_auth0, requires_stepup
+from flask_auth0_mfa.errors import LoginRequiredError
 from flask_auth0_mfa.models import (
     TARGET_TTL,
     Auth0Session,
 )
-from flask_auth0_mfa.sessions import SESSION_KEY, auth0_session
+from flask_auth0_mfa.sealing import AUDIENCE, SESSION
+from flask_auth0_mfa.services import services
+from flask_auth0_mfa.sessions import SESSION_KEY, auth0_session, glance
 
 from .redis_server import redis_server
 from .scripted import (
     ADMIN,
+    PAYMENTS,
     SECRET_KEY,
     Site,
     clear,
@@ -130,6 +135,16 @@ class TestOwnSession:
         signed_in.put("session", "broken")
         assert signed_in.content()["user"]["sub"] == "auth0|ana"
 
+    def test_changed_secret(self, site):
+        """It is signed with the secret key that the application has at that moment."""
+        site.run(lambda: session.update(a=1))
+        site.app.secret_key = "another secret key, also long enough for tests"
+        assert site.run(lambda: session.get("a")) is None
+        site.app.config["SECRET_KEY_FALLBACKS"] = [SECRET_KEY]
+        site.run(lambda: session.update(b=2))
+        site.app.config["SECRET_KEY_FALLBACKS"] = None
+        assert site.run(lambda: session.get("b")) == 2
+
     def test_without_secret(self, site):
         """Without a secret key, Flask's own error is raised, as ever."""
         site.app.secret_key = None
@@ -182,6 +197,50 @@ class TestUntouched:
 
         signed_in.run(look)
         assert signed_in.answer.headers["Vary"] == "Cookie"
+
+    def test_guard(self, signed_in, opened):
+        """A guard that finds its view open has opened the login and this audience alone."""
+        for change in (keep_token(), verify(), keep_token(ADMIN), open_context()):
+            signed_in.change(change)
+        opened.clear()
+        view = requires_stepup(PAYMENTS)(lambda: current_auth0.get_access_token(PAYMENTS).audience)
+        assert signed_in.run(view) == PAYMENTS
+        assert sorted(opened) == [AUDIENCE, SESSION]
+        assert "Set-Cookie" not in signed_in.answer.headers
+
+    def test_shared_state_asked_once(self, signed_in, monkeypatch):
+        """A guard and the view behind it ask once whether the login was ended elsewhere."""
+        for change in (keep_token(), verify()):
+            signed_in.change(change)
+        state = signed_in.app.extensions["auth0_mfa"].logins.memory.state
+        asked, get_many = [], state.get_many
+        monkeypatch.setattr(state, "get_many", lambda names: asked.append(1) or get_many(names))
+        view = requires_stepup(PAYMENTS)(lambda: current_auth0.get_access_token(PAYMENTS).audience)
+        assert signed_in.run(view) == PAYMENTS
+        assert asked == [1]
+
+    def test_shared_state_asked_again(self, signed_in, clock):
+        """A view that takes its time gets no token of a login that was ended meanwhile."""
+        for change in (keep_token(), verify()):
+            signed_in.change(change)
+
+        @requires_stepup(PAYMENTS)
+        def view():
+            services().logins.end(glance(None))
+            clock.advance(2)
+            try:
+                return current_auth0.get_access_token(PAYMENTS).audience
+            except LoginRequiredError:
+                return "nobody is there any more"
+
+        assert signed_in.run(view) == "nobody is there any more"
+
+    def test_user(self, signed_in, opened):
+        """Asking who is there opens the login alone."""
+        signed_in.change(keep_token())
+        opened.clear()
+        assert signed_in.run(lambda: current_auth0.user["sub"]) == "auth0|ana"
+        assert opened == [SESSION]
 
     def test_opened_once(self, signed_in, opened):
         """A request that asks several times opens every cookie once."""

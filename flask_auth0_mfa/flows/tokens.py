@@ -63,12 +63,17 @@ class TokenFlow:
             self._offer_open_one(session, request)
         return self._refreshed(session, request, force=refresh)
 
+    def stored(self, session: Auth0Session, request: StepUpRequest) -> AccessToken | None:
+        """Return the token that a signed-in user's session has for the request."""
+        if session.user is None:
+            return None
+        return session.token_for(request.audience, request.scope, self.parts.clock())
+
     def is_open(self, session: Auth0Session, request: StepUpRequest) -> bool:
         """Tell whether the session opens a view as it is, without any call."""
-        if session.user is None or request.approval is not None:
+        if request.approval is not None or self.stored(session, request) is None:
             return False
-        stored = session.token_for(request.audience, request.scope, self.parts.clock())
-        return stored is not None and self._is_verified(session, request)
+        return self._is_verified(session, request)
 
     def require(
         self,
