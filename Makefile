@@ -11,6 +11,9 @@ WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 MUTATIONS ?= 100000
 SEED ?= 2
 
+# pytest rewrites every test before it runs it; once, and not once a process, where it may keep it.
+export PYTHONDONTWRITEBYTECODE :=
+
 # What a fresh clone needs, the system's programs and Python's packages, is installed side by side.
 MAKEFLAGS += --jobs=2
 
