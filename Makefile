@@ -123,7 +123,8 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/pip
 SOAK_SECONDS ?= 300
 SOAK_USERS ?= 50
 SOAK_SEED ?= 1
-# Which modules are mutated, as mutmut names them: "flask_auth0_mfa.limits*"; all of them otherwise.
+# Which modules are mutated, by how their names begin: "limits flows/"; all of them otherwise. A
+# module is given half an hour, or MUTANTS_SECONDS.
 MUTANTS ?=
 
 .PHONY: soak mutants
@@ -132,8 +133,7 @@ soak: $(VENV)/.installed-dev programs
 	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_USERS=$(SOAK_USERS) SOAK_SEED=$(SOAK_SEED) $(BIN)/python -m tests.soak
 
 mutants: $(VENV)/.installed-mutants
-	PYTHONPATH=. $(BIN)/mutmut run $(MUTANTS)
-	$(BIN)/mutmut results
+	nice -n 19 $(BIN)/python -m tools.mutants $(MUTANTS)
 
 $(VENV)/.installed-mutants: $(VENV)/.installed-dev
 	@$(BIN)/pip install -qq --editable '.[mutants]'
