@@ -11,6 +11,9 @@ WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 MUTATIONS ?= 100000
 SEED ?= 2
 
+# pytest rewrites every test before it runs it; once, and not once a process, where it may keep it.
+export PYTHONDONTWRITEBYTECODE :=
+
 # What a fresh clone needs, the system's programs and Python's packages, is installed side by side.
 MAKEFLAGS += --jobs=2
 
@@ -125,7 +128,8 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/pip
 SOAK_SECONDS ?= 300
 SOAK_USERS ?= 50
 SOAK_SEED ?= 1
-# Which modules are mutated, as mutmut names them: "flask_auth0_mfa.limits*"; all of them otherwise.
+# Which modules are mutated, by how their names begin: "limits flows/"; all of them otherwise. A
+# module is given half an hour, or MUTANTS_SECONDS.
 MUTANTS ?=
 
 .PHONY: soak mutants bench
@@ -134,8 +138,7 @@ soak: $(VENV)/.installed-dev programs
 	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_USERS=$(SOAK_USERS) SOAK_SEED=$(SOAK_SEED) $(BIN)/python -m tests.soak
 
 mutants: $(VENV)/.installed-mutants
-	PYTHONPATH=. $(BIN)/mutmut run $(MUTANTS)
-	$(BIN)/mutmut results
+	nice -n 19 $(BIN)/python -m tools.mutants $(MUTANTS)
 
 # On a machine that does nothing else meanwhile; it takes some minutes.
 bench: $(VENV)/.installed-bench programs

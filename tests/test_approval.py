@@ -80,6 +80,14 @@ class TestApproval:
         assert sent(ana).text == f"Approved: {TEXT}"
         assert sent(ana).path == "/auth/mfa/challenge"
 
+    def test_again(self, ana, code, clock):
+        """What was approved and sent can be approved and sent again."""
+        approve(ana, code)
+        sent(ana)
+        clock.advance(2)
+        approve(ana, code)
+        assert sent(ana).text == f"Approved: {TEXT}"
+
     @pytest.mark.parametrize("form", [{"amount": "501"}, {"to": "DE90"}, {"amount": "500 "}])
     def test_other_text(self, ana, code, form):
         """An approval opens nothing for any other text, and keeps for its own."""

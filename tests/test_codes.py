@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from flask_auth0_mfa.codes import CodeFormatError, clean_code
 
 EVERY = [chr(number) for number in range(sys.maxunicode + 1)]
+DECIMALS = [c for c in EVERY if c.isdecimal()]
 #: Every digit of every script, by its value.
-DIGITS = [[c for c in EVERY if c.isdecimal() and unicodedata.digit(c) == n] for n in range(10)]
+DIGITS = [[c for c in DECIMALS if unicodedata.digit(c) == n] for n in range(10)]
 SEPARATORS = [c for c in EVERY if unicodedata.category(c) in {"Zs", "Pd", "Cf", "Cc"}] + ["_", "."]
 
 
