@@ -18,7 +18,7 @@ from tests.redis_server import redis_server
 from .browser import AnswerLost
 from .customer import Abandoned, Customer
 from .mischief import Mischief
-from .record import SLOW, Record
+from .record import LATE, SLOW, Record
 from .servers import MAX_AGE, Servers, running
 
 #: What the oldest worker may hold more at the end than after a fifth of the time, in MiB.
@@ -118,7 +118,7 @@ def _check_families(servers: Servers, record: Record, customers: list[Customer])
     lost_at = {one.email: one.browser.lost_at for one in customers}
     for reuse in requests.get(f"{servers.tenant}/_soak/reused", timeout=20).json():
         replaced_at, used_at = reuse["replaced_at"], reuse["at"]
-        browser_lost = any(0 <= at - replaced_at < SLOW for at in lost_at[reuse["email"]])
+        browser_lost = any(-LATE <= at - replaced_at < SLOW for at in lost_at[reuse["email"]])
         if browser_lost and record.could_be_forgotten(replaced_at, used_at):
             record.count("families revoked because a successor was lost")
         else:

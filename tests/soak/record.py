@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 EXAMPLES = 3
 #: Seconds that an answer may take from a refresh of its tokens on.
 SLOW = 30
+#: Seconds after which the tenant may still do what a worker asked for that has died since.
+LATE = 10
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Record:
 
         The worker that got it died before it could tell, or Redis did after it was told.
         """
-        told = any(replaced_at <= killed <= replaced_at + SLOW for killed in self.worker_killed)
+        told = any(-LATE <= killed - replaced_at <= SLOW for killed in self.worker_killed)
         kept = any(replaced_at - SLOW <= killed <= used_at for killed in self.redis_killed)
         return told or kept
 
