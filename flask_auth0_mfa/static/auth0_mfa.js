@@ -27,6 +27,13 @@
   const page = document.querySelector("[data-page]");
   if (page) history.replaceState(null, "", page.dataset.page);
 
+  /* The server does not know the clock on the reader's wall. */
+  for (const hint of document.querySelectorAll("[data-until]")) {
+    const end = new Date(Date.now() + Number(hint.dataset.left) * 1000);
+    const time = end.toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" });
+    hint.textContent = hint.dataset.until.replace("{time}", time);
+  }
+
   /* The server refuses to send too soon, too. */
   for (const hint of document.querySelectorAll("[data-wait]")) {
     const button = hint.parentElement.querySelector("button");

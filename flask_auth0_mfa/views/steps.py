@@ -215,12 +215,12 @@ def resend_shown(session: Auth0Session, context: MfaContext, shown: Authenticato
 
 
 def expiry(context: MfaContext) -> dict[str, Any]:
-    """Return how long the check can still be done, in minutes.
+    """Return how long the check can still be done, in minutes and in seconds.
 
-    No clock time: the server does not know the user's time zone.
+    No clock time, which the page's script adds: the server does not know the user's time zone.
     """
     remaining = max(0, context.expires_at - int(services().clock()))
-    return {"expires_minutes": max(1, -(-remaining // 60))}
+    return {"expires_minutes": max(1, -(-remaining // 60)), "expires_seconds": remaining}
 
 
 def code_kind(method: str) -> CodeKind:

@@ -32,7 +32,9 @@ COLORS = 64
 #: Still pictures: nothing moves, and no cursor blinks.
 STILL = "*, ::before { caret-color: transparent !important; animation: none !important; }"
 #: What is another one at each visit.
-BY_CHANCE = ".mfa-code span, .mfa-qr svg, [data-wait], main strong { visibility: hidden; }"
+BY_CHANCE = (
+    ".mfa-code span, .mfa-qr svg, [data-wait], [data-until], main strong { visibility: hidden; }"
+)
 WALKS = PAGES | STATES
 LOOKS_LIKE = "looks-like"
 

@@ -24,6 +24,11 @@ COUNT_ANNOUNCEMENTS = """
     region, { childList: true, characterData: true, subtree: true });
   setTimeout(() => { window.isOver = true; }, 60000);
 """
+#: Runs on the page: the time in five minutes, and what it was a minute before.
+IN_FIVE_MINUTES = """
+[300000, 240000].map((later) =>
+  new Date(Date.now() + later).toLocaleTimeString("en", { timeStyle: "short" }))
+"""
 IS_OVER = "window.isOver === true"
 
 pytestmark = pytest.mark.browser
@@ -81,6 +86,16 @@ class TestWaitingWithScripts:
         assert waiting.evaluate("document.getAnimations().length") == 1
         waiting.prefer(reduced_motion="reduce")
         assert waiting.evaluate("document.getAnimations().length") == 0
+
+
+class TestClock:
+    """The clock on the reader's wall, which only the page knows."""
+
+    def test_time_of_day(self, ana: Browser) -> None:
+        """A check says until what time it can be done, in five minutes."""
+        ana.choose("Authenticator app", TARGET)
+        around = ana.evaluate(IN_FIVE_MINUTES)
+        assert any(f"about 5 minutes. That is until {time}." in ana.text for time in around)
 
 
 class TestResend:
