@@ -46,8 +46,10 @@ from .sealing import (
 CHUNK = 3_800
 #: A part in more pieces than this is none of ours.
 MAX_PIECES = 3
-#: Holds and yields, for a login, the sizes of cookies that parallel answers wrote, if known.
-InFlight = Callable[[str], AbstractContextManager[dict[str, int] | None]]
+#: What an answer wrote into a cookie: how many bytes, and the mark of the write.
+Written = tuple[int, str]
+#: Holds and yields, for a login, what parallel answers wrote into which cookies, if known.
+InFlight = Callable[[str], AbstractContextManager[dict[str, Written] | None]]
 #: Parts that parallel answers write under the same name differ by a few bytes; the last one to
 #: arrive, which nobody knows, may be the longest.
 PARALLEL_MARGIN = 32
@@ -339,31 +341,32 @@ class CookieStore:
         return _size(name, self._cookies[name]) if name in self._cookies else 0
 
     def _room(
-        self, limit: int, others: Mapping[str, int], cookies: Mapping[str, Cookie | str]
+        self, limit: int, others: Mapping[str, Written], cookies: Mapping[str, Cookie | str]
     ) -> int:
         """Return how many bytes this answer may fill, beside those of parallel ones."""
-        unseen = sum(self._unseen(name, others[name], cookies) for name in others)
+        unseen = sum(self._unseen(name, *others[name], cookies) for name in others)
         return limit - unseen - (PARALLEL_MARGIN if unseen else 0)
 
-    def _unseen(self, name: str, size: int, cookies: Mapping[str, Cookie | str]) -> int:
+    def _unseen(self, name: str, size: int, mark: str, cookies: Mapping[str, Cookie | str]) -> int:
         """Return how many bytes a cookie of a parallel answer may add to ours.
 
-        One that came with a target which is here was here too, and has been deleted since.
+        One that came with a target which is here was here too, and has been deleted since. Another
+        one than was sent may arrive after this answer, over what that writes or deletes.
         """
-        companion = name.replace(f"_{_LETTERS[CONTEXT]}_", f"_{_LETTERS[TARGET]}_")
         if name not in self._cookies:
+            companion = name.replace(f"_{_LETTERS[CONTEXT]}_", f"_{_LETTERS[TARGET]}_")
             return 0 if companion in self._cookies else size
-        if name not in cookies or size == _size(name, self._cookies[name]):
+        if _mark_of(self._cookies[name]) == mark:
             return 0
-        return max(0, size - _size(name, cookies[name]))
+        return max(0, size - (_size(name, cookies[name]) if name in cookies else 0))
 
-    def _tell(self, others: dict[str, int], cookies: Mapping[str, Cookie | str]) -> None:
+    def _tell(self, others: dict[str, Written], cookies: Mapping[str, Cookie | str]) -> None:
         """Write down, for parallel requests, which cookies come and which go."""
         for name in self._ours.keys() - cookies.keys():
             others.pop(name, None)
         for name, cookie in cookies.items():
             if isinstance(cookie, Cookie):
-                others[name] = _size(name, cookie)
+                others[name] = _size(name, cookie), _mark_of(cookie.value)
 
     def _cookies_for(self, write: _Write, after: list[Part]) -> dict[str, Cookie | str]:
         """Return the cookies that the browser should hold: new ones, and values it has already."""
@@ -446,6 +449,12 @@ def _session(
         return Auth0Session.from_dict(whole)
     except MalformedSessionError:
         return Auth0Session()
+
+
+def _mark_of(piece: str) -> str:
+    """Return the mark that a piece carries; none where it is no piece of ours."""
+    found = _PIECE.fullmatch(piece)
+    return found[2] if found else ""
 
 
 def _size(name: str, cookie: Cookie | str) -> int:

@@ -59,12 +59,12 @@ class Logins:
         return session
 
     @contextmanager
-    def in_flight(self, login_id: str) -> Iterator[dict[str, int] | None]:
-        """Hold the sizes of the cookies that this login got in the last minute.
+    def in_flight(self, login_id: str) -> Iterator[dict[str, tuple[int, str]] | None]:
+        """Hold what this login got in cookies in the last minute: bytes and marks, by name.
 
         Parallel requests do not see one another's cookies, which meet in the browser all the
-        same. Yields names and bytes; what the block changes is remembered. Yields ``None`` while
-        the shared state cannot tell.
+        same. What the block changes is remembered. Yields ``None`` while the shared state cannot
+        tell.
         """
         name = ("cookies", login_id)
         with ExitStack() as lock:
@@ -76,13 +76,14 @@ class Logins:
                 return
             now = self.memory.clock()
             recent = {key: one for key, one in known.items() if 0 <= now - one["at"] < IN_FLIGHT}
-            sizes = {key: one["size"] for key, one in recent.items()}
-            yield sizes
+            written = {key: (one["size"], one.get("mark", "")) for key, one in recent.items()}
+            before = dict(written)
+            yield written
             after = {
                 key: recent[key]
-                if key in recent and recent[key]["size"] == size
-                else {"size": size, "at": now}
-                for key, size in sizes.items()
+                if before.get(key) == (size, mark)
+                else {"size": size, "mark": mark, "at": now}
+                for key, (size, mark) in written.items()
             }
             if after != known:
                 self.memory.put_if_up(name, after, IN_FLIGHT)

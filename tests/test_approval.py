@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from flask import Flask, request
 
 from flask_auth0_mfa import current_auth0, requires_stepup
+from flask_auth0_mfa.memory import Memory
 
 from .conftest import ACCOUNTS, PAYMENTS
 from .observed import refreshes
@@ -79,6 +83,22 @@ class TestApproval:
         approve(ana, code)
         assert sent(ana).text == f"Approved: {TEXT}"
         assert sent(ana).path == "/auth/mfa/challenge"
+
+    def test_at_the_same_moment(self, ana, code, monkeypatch):
+        """Of two requests that both find the approval unused, one goes through."""
+        approve(ana, code)
+        hold, both_looked = Memory.locked, Barrier(2, timeout=10)
+
+        def locked(memory, name):
+            if name[0] == "approval":
+                both_looked.wait()
+            return hold(memory, name)
+
+        monkeypatch.setattr(Memory, "locked", locked)
+        tabs = [ana.tab(), ana.tab()]
+        with ThreadPoolExecutor(2) as threads:
+            pages = list(threads.map(sent, tabs))
+        assert sorted(page.path for page in pages) == ["/auth/mfa/challenge", "/pay"]
 
     def test_again(self, ana, code, clock):
         """What was approved and sent can be approved and sent again."""

@@ -350,6 +350,11 @@ class TestPush:
         assert finished(ben, ben.press(page, "I have scanned it"))
         assert refresh_twice(ben, tenant) == [200, 200]
 
+    def test_chosen_again(self, ben, page, tenant):
+        """Choosing it again does not spoil the picture that the app has scanned."""
+        ben.press(ben.get(page.link("Use another method")), "Approve on your phone")
+        assert associations(tenant) == 1
+
     def test_not_yet(self, ben, page):
         """Before that the button leads back, and says that it is not confirmed."""
         answer = ben.press(page, "I have scanned it")
@@ -437,6 +442,8 @@ class TestWhen:
         ben = Visitor(app)
         ben.log_in(BEN)
         page = ben.get("/limits")
+        offered = {fields["method"] for _, fields, _ in page.forms() if "method" in fields}
+        assert offered == ({"sms", "voice"} if methods == ["phone"] else set(methods))
         if methods == ["phone"]:
             page = ben.press(page, "Text message")
             page = ben.press(page, "phone_number", phone_number=PHONE)

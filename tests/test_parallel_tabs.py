@@ -157,6 +157,19 @@ def test_answer_that_takes_long(ana, clock):
     assert size(ana) <= BUDGET
 
 
+def test_older_answer_comes_last(ana):
+    """What one answer gives up does not count as room: an older one may bring it back."""
+    page = ana.challenge_page(PAGES[0])
+    ana.get(PAGES[1])
+    one, other = ana.tab(), ana.tab()
+    url, fields = page.form("code")
+    wrong = one.client.post(url, data=fields | {"code": "000000"}, headers=HTML)
+    another_check = other.client.get(PAGES[2], headers=HTML)
+    for answer in (another_check, wrong):
+        ana.receive(answer)
+    assert size(ana) <= BUDGET
+
+
 @pytest.mark.parametrize("count", [4, 6])
 def test_cookies_of_the_application(app, ana, tenant, count):
     """What the application has in cookies of its own is room that ours leave to it."""
