@@ -600,7 +600,7 @@ class TestFaults:
         pytest.param({"status": 500, "body": {"error": "server_error"}}, id="500"),
         pytest.param({"status": 502, "body": "<html>Bad gateway</html>"}, id="html"),
         pytest.param({"drop": True}, id="dropped"),
-        pytest.param({"delay": 0.8, "status": 503}, id="timeout"),
+        pytest.param({"delay": 1.5, "status": 503}, id="timeout"),
         pytest.param({"status": 200, "body": []}, id="array"),
         pytest.param({"status": 200, "body": "not JSON"}, id="nonsense"),
         pytest.param({"status": 200, "body": {"token_type": "Bearer"}}, id="no token"),
@@ -610,7 +610,7 @@ class TestFaults:
     @pytest.fixture
     def app(self, make_app):
         """An application that does not wait long."""
-        return make_app(AUTH0_TIMEOUT=(0.4, 0.4))
+        return make_app(AUTH0_TIMEOUT=(1, 1))
 
     @pytest.mark.parametrize("fault", FAULTS)
     def test_while_a_code_is_checked(self, ana, page, code, tenant, fault):
