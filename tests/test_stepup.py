@@ -668,7 +668,7 @@ class TestFaults:
     @pytest.fixture
     def lost(self, ana, page, code, tenant):
         """The page after a grant whose answer came too late: Auth0 has carried it out."""
-        tenant.fault("/oauth/token", delay=0.8)
+        tenant.fault("/oauth/token", delay=1.5)
         answer = ana.press(page, "code", code=code)
         ends_at = time.monotonic() + 5
         while not grants(tenant) and time.monotonic() < ends_at:
