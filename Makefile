@@ -78,9 +78,9 @@ pages: $(VENV)/.installed-dev programs
 	$(BIN)/python -m pytest -q tests/browser/audit.py
 
 campaign: $(VENV)/.installed-dev
-	CAMPAIGN=1 TABS_RUNS=1500 COOKIE_MUTATIONS=$(MUTATIONS) COOKIE_SEED=$(SEED) $(BIN)/python -m pytest \
+	CAMPAIGN=1 TABS_RUNS=1500 LATE_ANSWERS=2500 COOKIE_MUTATIONS=$(MUTATIONS) COOKIE_SEED=$(SEED) $(BIN)/python -m pytest \
 		tests/test_mutated_cookies.py tests/test_tabs_machine.py tests/test_parallel.py \
-		tests/test_soak.py tests/browser/test_matrix.py
+		tests/test_late_answers.py tests/test_soak.py tests/browser/test_matrix.py
 	CAMPAIGN=1 HYPOTHESIS_PROFILE=campaign AUTH0_ANSWERS=10000 RETURN_TARGETS=100000 RETURN_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/test_attackers.py tests/browser/test_return_targets.py
 

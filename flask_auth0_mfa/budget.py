@@ -7,10 +7,10 @@ Cookie header is too long, so that the user is locked out until the cookies end.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from .models import Auth0Session, MfaContext
+from .models import ANY_AUDIENCE, Auth0Session, MfaContext, is_approval
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -55,8 +55,13 @@ def _give_up_surplus_context(session: Auth0Session) -> bool:
 
 def _give_up_sent_code(session: Auth0Session) -> bool:
     """Leave the code of the older challenge to the shared state, which knows it as well."""
+    return len(session.contexts) > 1 and _give_up_last_code(session)
+
+
+def _give_up_last_code(session: Auth0Session) -> bool:
+    """Leave the code of the only challenge there, too."""
     sent = [c for c in session.contexts.values() if c.challenge and c.challenge.oob_code]
-    if not sent or len(session.contexts) < 2:
+    if not sent:
         return False
     context = min(sent, key=lambda c: c.challenge.sent_at if c.challenge else 0)
     if context.challenge is not None:
@@ -96,6 +101,18 @@ def _give_up_target(session: Auth0Session) -> bool:
     return True
 
 
+def _give_up_older_approval(session: Auth0Session) -> bool:
+    """Forget an approval that nothing was sent with yet, but never the newest one."""
+    approvals = [key for key in session.verified if is_approval(key)]
+    return len(approvals) > 1 and _forget_oldest(session, approvals)
+
+
+def _give_up_bare_verification(session: Auth0Session) -> bool:
+    """Forget a proof whose token is gone: with the next one the tenant asks for another."""
+    audiences = session.verified.keys() - session.access_tokens.keys() - {ANY_AUDIENCE}
+    return _forget_oldest(session, [key for key in audiences if not is_approval(key)])
+
+
 def _give_up_token(session: Auth0Session) -> bool:
     """Drop a token that took a second factor, but never the last one."""
     return len(session.access_tokens) > 1 and _drop_first_to_end(session, session.access_tokens)
@@ -113,6 +130,9 @@ _EVICTION_ORDER = (
     _give_up_plain_token,
     _give_up_target,
     _give_up_newest_raw_token,
+    _give_up_last_code,
+    _give_up_older_approval,
+    _give_up_bare_verification,
     _give_up_token,
     _give_up_second_context,
 )
@@ -120,6 +140,13 @@ _EVICTION_ORDER = (
 
 def _close_oldest(session: Auth0Session) -> bool:
     session.close_context(min(session.contexts.values(), key=lambda c: c.opened_at))
+    return True
+
+
+def _forget_oldest(session: Auth0Session, keys: Sequence[str]) -> bool:
+    if not keys:
+        return False
+    del session.verified[min(keys, key=lambda key: session.verified[key].at)]
     return True
 
 

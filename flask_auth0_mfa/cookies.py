@@ -48,8 +48,8 @@ CHUNK = 3_800
 MAX_PIECES = 3
 #: What an answer wrote into a cookie: how many bytes, and the mark of the write.
 Written = tuple[int, str]
-#: Holds and yields, for a login, what parallel answers wrote into which cookies, if known.
-InFlight = Callable[[str], AbstractContextManager[dict[str, Written] | None]]
+#: Holds and yields, for a login, what answers wrote into which cookies, in their order, if known.
+InFlight = Callable[[str], AbstractContextManager[dict[str, list[Written]] | None]]
 #: Parts that parallel answers write under the same name differ by a few bytes; the last one to
 #: arrive, which nobody knows, may be the longest.
 PARALLEL_MARGIN = 32
@@ -341,32 +341,34 @@ class CookieStore:
         return _size(name, self._cookies[name]) if name in self._cookies else 0
 
     def _room(
-        self, limit: int, others: Mapping[str, Written], cookies: Mapping[str, Cookie | str]
+        self, limit: int, others: Mapping[str, list[Written]], cookies: Mapping[str, Cookie | str]
     ) -> int:
-        """Return how many bytes this answer may fill, beside those of parallel ones."""
-        unseen = sum(self._unseen(name, *others[name], cookies) for name in others)
+        """Return how many bytes this answer may fill, beside those of parallel ones.
+
+        Those may arrive after it, over what it writes or deletes.
+        """
+        unseen = 0
+        for name in others:
+            size = max((size for size, _ in self._pending(name, others)), default=0)
+            unseen += max(0, size - (_size(name, cookies[name]) if name in cookies else 0))
         return limit - unseen - (PARALLEL_MARGIN if unseen else 0)
 
-    def _unseen(self, name: str, size: int, mark: str, cookies: Mapping[str, Cookie | str]) -> int:
-        """Return how many bytes a cookie of a parallel answer may add to ours.
+    def _pending(self, name: str, others: Mapping[str, list[Written]]) -> list[Written]:
+        """Return what was written into a cookie and is not what is here: it may be on its way.
 
-        One that came with a target which is here was here too, and has been deleted since. Another
-        one than was sent may arrive after this answer, over what that writes or deletes.
+        Also what was written before: answers arrive in any order.
         """
-        if name not in self._cookies:
-            companion = name.replace(f"_{_LETTERS[CONTEXT]}_", f"_{_LETTERS[TARGET]}_")
-            return 0 if companion in self._cookies else size
-        if _mark_of(self._cookies[name]) == mark:
-            return 0
-        return max(0, size - (_size(name, cookies[name]) if name in cookies else 0))
+        here = _mark_of(self._cookies.get(name, ""))
+        return [(size, mark) for size, mark in others.get(name, []) if mark != here]
 
-    def _tell(self, others: dict[str, Written], cookies: Mapping[str, Cookie | str]) -> None:
+    def _tell(self, others: dict[str, list[Written]], cookies: Mapping[str, Cookie | str]) -> None:
         """Write down, for parallel requests, which cookies come and which go."""
         for name in self._ours.keys() - cookies.keys():
-            others.pop(name, None)
+            others[name] = self._pending(name, others)
         for name, cookie in cookies.items():
             if isinstance(cookie, Cookie):
-                others[name] = _size(name, cookie), _mark_of(cookie.value)
+                mine = _size(name, cookie), _mark_of(cookie.value)
+                others[name] = [*self._pending(name, others), mine]
 
     def _cookies_for(self, write: _Write, after: list[Part]) -> dict[str, Cookie | str]:
         """Return the cookies that the browser should hold: new ones, and values it has already."""

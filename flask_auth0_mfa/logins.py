@@ -59,14 +59,14 @@ class Logins:
         return session
 
     @contextmanager
-    def in_flight(self, login_id: str) -> Iterator[dict[str, tuple[int, str]] | None]:
+    def in_flight(self, login_id: str) -> Iterator[dict[str, list[tuple[int, str]]] | None]:
         """Hold what this login got in cookies in the last minute: bytes and marks, by name.
 
         Parallel requests do not see one another's cookies, which meet in the browser all the
         same. What the block changes is remembered. Yields ``None`` while the shared state cannot
         tell.
         """
-        name = ("cookies", login_id)
+        name = ("written", login_id)
         with ExitStack() as lock:
             try:
                 lock.enter_context(self.memory.locked(name))
@@ -75,18 +75,22 @@ class Logins:
                 yield None
                 return
             now = self.memory.clock()
-            recent = {key: one for key, one in known.items() if 0 <= now - one["at"] < IN_FLIGHT}
-            written = {key: (one["size"], one.get("mark", "")) for key, one in recent.items()}
-            before = dict(written)
+            moments = {
+                (cookie, size, mark): at
+                for cookie, entries in known.items()
+                for size, mark, at in entries
+                if 0 <= now - at < IN_FLIGHT
+            }
+            written: dict[str, list[tuple[int, str]]] = {}
+            for cookie, size, mark in moments:
+                written.setdefault(cookie, []).append((size, mark))
             yield written
             after = {
-                key: recent[key]
-                if before.get(key) == (size, mark)
-                else {"size": size, "mark": mark, "at": now}
-                for key, (size, mark) in written.items()
+                cookie: [(size, mark, moments.get((cookie, size, mark), now)) for size, mark in one]
+                for cookie, one in written.items()
+                if one
             }
-            if after != known:
-                self.memory.put_if_up(name, after, IN_FLIGHT)
+            self.memory.put_if_up(name, after, IN_FLIGHT)
 
     def end(self, session: Auth0Session) -> None:
         """End this login, also for answers that are still on their way."""

@@ -52,6 +52,11 @@ def approval_key(request: StepUpRequest | StepUpTarget | MfaContext) -> str:
     return f"{request.audience or ''}\n{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
+def is_approval(key: str) -> bool:
+    """Tell whether a key among the verifications is that of an approval, not an audience."""
+    return "\n" in key
+
+
 def scope_set(scope: str | None) -> frozenset[str]:
     """Return the scope values of an OAuth scope string (RFC 6749 section 3.3)."""
     return frozenset((scope or "").split())
@@ -482,7 +487,7 @@ class Auth0Session:
         self.verified = {
             key: record
             for key, record in self.verified.items()
-            if "\n" not in key or record.at + APPROVAL_TTL > now
+            if not is_approval(key) or record.at + APPROVAL_TTL > now
         }
         self.contexts = {key: c for key, c in self.contexts.items() if c.expires_at > now}
         self.targets = {key: t for key, t in self.targets.items() if t.expires_at > now}

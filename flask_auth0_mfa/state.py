@@ -130,8 +130,8 @@ class RedisState:
 
     def __init__(self, uri: str) -> None:
         self._redis = _redis(uri, self._on_connect)
-        #: Which run of which server the connections lead to.
-        self._run: object = None
+        #: The runs of servers that connections have led to.
+        self._runs: set[bytes] = set()
         #: What Redis holds for as long as it remembers anything.
         self._birthmark: bytes | str | None = None
         self._forgot_at = -math.inf
@@ -187,9 +187,11 @@ class RedisState:
         except ResponseError:
             # The access list of a hosted Redis may not allow it: then only an empty one shows.
             return
-        if self._run not in (None, run):
+        if run is None or run in self._runs:
+            return
+        if self._runs:
             self._forgot_at = time.monotonic()
-        self._run = run
+        self._runs.add(run)
 
     def _require_memory(self) -> None:
         """Refuse a lock that Redis may have given to somebody else before it lost its memory.

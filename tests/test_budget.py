@@ -9,6 +9,7 @@ import pytest
 
 from flask_auth0_mfa.budget import BUDGET, SessionTooLargeError, evict, make_way, take_back
 from flask_auth0_mfa.models import (
+    ANY_AUDIENCE,
     AccessToken,
     Auth0Session,
     Challenge,
@@ -80,11 +81,13 @@ class TestEvict:
         assert names(session) == ["a", "b"]
 
     def test_code_of_the_only_check(self):
-        """The code of the only check stays; its raw token goes."""
+        """The code of the only check stays while its raw token goes, and goes then."""
         session = session_with(context("a", 30, sent_at=NOW - 5))
         assert evict(session, 9000) is True
         assert codes(session) == ["code of a"]
         assert names(session) == [""]
+        assert evict(session, 9000) is True
+        assert codes(session) == [None]
 
     def test_raw_token_of_the_older_check(self):
         """Of two checks the older one leaves its raw token to the shared state."""
@@ -124,6 +127,25 @@ class TestEvict:
         evict(session, 9000)
         assert len(session.targets) == 1
         assert names(session) == [""]
+
+    def test_older_approvals(self):
+        """Approvals that nothing was sent with go, the oldest first, but the newest stays."""
+        session = session_with(tokens=(A, B), verified=(A, B))
+        for age in (30, 10, 20):
+            session.verified[f"{A}\n{age}"] = Verification(NOW - age, "otp")
+        assert evict(session, 9000) is True
+        assert evict(session, 9000) is True
+        assert session.verified.keys() == {A, B, f"{A}\n10"}
+        assert evict(session, 9000) is True
+        assert session.verified.keys() == {A, B, f"{A}\n10"}
+        assert list(session.access_tokens) == [B]
+
+    def test_proof_without_its_token(self):
+        """A proof whose token is gone goes before another token does; that of a login stays."""
+        session = session_with(tokens=(A, B), verified=(A, B, C, ANY_AUDIENCE))
+        assert evict(session, 9000) is True
+        assert session.verified.keys() == {A, B, ANY_AUDIENCE}
+        assert list(session.access_tokens) == [A, B]
 
     def test_token_with_a_second_factor(self):
         """Then a token that took a second factor goes, the one that ends first."""
