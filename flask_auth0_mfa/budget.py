@@ -20,6 +20,8 @@ BUDGET = 7_000
 USUAL = 4_096
 #: What the Cookie header may have in all, with a reserve for what answers add to it.
 HEADER = 8_000
+#: What an answer wrote: the name of a cookie, its bytes with the name, and the mark of the write.
+Written = tuple[str, int, str]
 #: Contexts that the budget keeps open longest.
 KEPT_CONTEXTS = 2
 

@@ -23,13 +23,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from .budget import BUDGET, HEADER, USUAL, evict, make_way, take_back
+from .budget import BUDGET, HEADER, USUAL, Written, evict, make_way, take_back
 from .models import ANY_AUDIENCE, Auth0Session, MalformedSessionError, context_id, token_hash
 from .sealing import (
     AUDIENCE,
@@ -46,10 +46,8 @@ from .sealing import (
 CHUNK = 3_800
 #: A part in more pieces than this is none of ours.
 MAX_PIECES = 3
-#: What an answer wrote into a cookie: how many bytes, and the mark of the write.
-Written = tuple[int, str]
-#: Holds and yields, for a login, what answers wrote into which cookies, in their order, if known.
-InFlight = Callable[[str], AbstractContextManager[dict[str, list[Written]] | None]]
+#: Holds and yields what parallel answers wrote, if known; for a login and when the request came.
+InFlight = Callable[[str, float], AbstractContextManager[list[Written] | None]]
 #: Parts that parallel answers write under the same name differ by a few bytes; the last one to
 #: arrive, which nobody knows, may be the longest.
 PARALLEL_MARGIN = 32
@@ -111,6 +109,7 @@ class CookieStore:
         self._name_first = name
         self._sealer = sealer
         self._clock = clock
+        self._began_at = clock()
         self._sent: Auth0Session | None = None
         self._current: Auth0Session | None = None
         #: Parts that were opened for this request, by name; ``None`` for what is not genuine.
@@ -289,7 +288,7 @@ class CookieStore:
         :param cookies: those of the session while it is alone.
         """
         sent = self.as_sent()
-        with in_flight(str(session.login_id)) as others:
+        with in_flight(str(session.login_id), self._began_at) as others:
             if others is None:
                 return self._fitting(
                     write, session, self._adds_little, lambda some, _: take_back(some, sent)
@@ -318,10 +317,13 @@ class CookieStore:
 
     def _limit(self) -> int:
         """Return how many bytes all our cookies may take beside those of the application."""
-        ours = self._ours.keys()
-        foreign = (_size(name, value) + 3 for name, value in self._cookies.items())
-        others = sum(foreign) - sum(_size(name, self._cookies[name]) + 3 for name in ours)
-        return min(BUDGET, max(USUAL, HEADER - others))
+        # With "=" and "; " around each.
+        theirs = sum(
+            _size(name, value) + 3
+            for name, value in self._cookies.items()
+            if name not in self._ours
+        )
+        return min(BUDGET, max(USUAL, HEADER - theirs))
 
     def _sent_size(self) -> int:
         return sum(_size(name, self._cookies[name]) for name in self._ours)
@@ -341,34 +343,41 @@ class CookieStore:
         return _size(name, self._cookies[name]) if name in self._cookies else 0
 
     def _room(
-        self, limit: int, others: Mapping[str, list[Written]], cookies: Mapping[str, Cookie | str]
+        self, limit: int, others: Sequence[Written], cookies: Mapping[str, Cookie | str]
     ) -> int:
         """Return how many bytes this answer may fill, beside those of parallel ones.
 
         Those may arrive after it, over what it writes or deletes.
         """
-        unseen = 0
-        for name in others:
-            size = max((size for size, _ in self._pending(name, others)), default=0)
-            unseen += max(0, size - (_size(name, cookies[name]) if name in cookies else 0))
+        largest: dict[str, int] = {}
+        for name, size, mark in others:
+            if mark != self._mark(name):
+                largest[name] = max(size, largest.get(name, 0))
+        unseen = sum(
+            max(0, size - (_size(name, cookies[name]) if name in cookies else 0))
+            for name, size in largest.items()
+        )
         return limit - unseen - (PARALLEL_MARGIN if unseen else 0)
 
-    def _pending(self, name: str, others: Mapping[str, list[Written]]) -> list[Written]:
-        """Return what was written into a cookie and is not what is here: it may be on its way.
-
-        Also what was written before: answers arrive in any order.
-        """
-        here = _mark_of(self._cookies.get(name, ""))
-        return [(size, mark) for size, mark in others.get(name, []) if mark != here]
-
-    def _tell(self, others: dict[str, list[Written]], cookies: Mapping[str, Cookie | str]) -> None:
+    def _tell(self, others: list[Written], cookies: Mapping[str, Cookie | str]) -> None:
         """Write down, for parallel requests, which cookies come and which go."""
-        for name in self._ours.keys() - cookies.keys():
-            others[name] = self._pending(name, others)
-        for name, cookie in cookies.items():
-            if isinstance(cookie, Cookie):
-                mine = _size(name, cookie), _mark_of(cookie.value)
-                others[name] = [*self._pending(name, others), mine]
+        mine = [
+            (name, _size(name, cookie), _mark_of(cookie.value))
+            for name, cookie in cookies.items()
+            if isinstance(cookie, Cookie)
+        ]
+        changed = {name for name, *_ in mine} | (self._ours.keys() - cookies.keys())
+        # What was here has arrived; what else was written into these cookies may still come.
+        others[:] = [
+            (name, size, mark)
+            for name, size, mark in others
+            if name not in changed or mark != self._mark(name)
+        ]
+        others.extend(mine)
+
+    def _mark(self, name: str) -> str:
+        """Return the mark of what came in a cookie; none where nothing did."""
+        return _mark_of(self._cookies.get(name, ""))
 
     def _cookies_for(self, write: _Write, after: list[Part]) -> dict[str, Cookie | str]:
         """Return the cookies that the browser should hold: new ones, and values it has already."""

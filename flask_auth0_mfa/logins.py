@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from .budget import Written
 from .errors import Auth0UnavailableError
 from .memory import Memory, Name
 from .models import Auth0Session
@@ -24,6 +25,8 @@ from .secret import Secret
 
 logger = logging.getLogger("flask_auth0_mfa")
 
+#: How long an answer travels at most, until requests carry its cookies, in seconds.
+ARRIVAL = 10
 #: How long a request lasts at most, from the cookies that it carries to those of its answer, in
 #: seconds: waits for locks and calls to Auth0 included.
 IN_FLIGHT = 60
@@ -59,38 +62,35 @@ class Logins:
         return session
 
     @contextmanager
-    def in_flight(self, login_id: str) -> Iterator[dict[str, list[tuple[int, str]]] | None]:
-        """Hold what this login got in cookies in the last minute: bytes and marks, by name.
+    def in_flight(self, login_id: str, began_at: float) -> Iterator[list[Written] | None]:
+        """Hold what this login got in cookies that a request may not have brought with it.
 
         Parallel requests do not see one another's cookies, which meet in the browser all the
         same. What the block changes is remembered. Yields ``None`` while the shared state cannot
         tell.
+
+        :param began_at: when the request came, with what had arrived in the browser by then.
         """
         name = ("written", login_id)
         with ExitStack() as lock:
             try:
                 lock.enter_context(self.memory.locked(name))
-                known = self.memory.get(name) or {}
+                known = self.memory.get(name) or {"cookies": []}
             except Auth0UnavailableError:
                 yield None
                 return
             now = self.memory.clock()
-            moments = {
+            recent = {
                 (cookie, size, mark): at
-                for cookie, entries in known.items()
-                for size, mark, at in entries
+                for cookie, size, mark, at in known["cookies"]
                 if 0 <= now - at < IN_FLIGHT
             }
-            written: dict[str, list[tuple[int, str]]] = {}
-            for cookie, size, mark in moments:
-                written.setdefault(cookie, []).append((size, mark))
-            yield written
-            after = {
-                cookie: [(size, mark, moments.get((cookie, size, mark), now)) for size, mark in one]
-                for cookie, one in written.items()
-                if one
-            }
-            self.memory.put_if_up(name, after, IN_FLIGHT)
+            unseen = [one for one, at in recent.items() if at >= began_at - ARRIVAL]
+            # The others are for requests that came before them.
+            seen = [one for one in recent if one not in unseen]
+            yield unseen
+            after = [(*one, recent.get(one, now)) for one in (*seen, *unseen)]
+            self.memory.put_if_up(name, {"cookies": after}, IN_FLIGHT)
 
     def end(self, session: Auth0Session) -> None:
         """End this login, also for answers that are still on their way."""

@@ -15,7 +15,7 @@ from flask import Flask
 
 from flask_auth0_mfa import requires_stepup
 from flask_auth0_mfa.budget import BUDGET
-from flask_auth0_mfa.logins import IN_FLIGHT
+from flask_auth0_mfa.logins import ARRIVAL
 
 from .conftest import ACCOUNTS, ADMIN, OPEN, PAYMENTS, Clock
 from .observed import ANA
@@ -57,14 +57,14 @@ class Crowd:
             return
         (deed,) = self.random.choices(list(DEEDS), list(DEEDS.values()))
         if deed == "wait":
-            self._clock.advance(self.random.choice([1, 5, 20]))
+            self._clock.advance(self.random.choice([1, 3, 20]))
         elif deed == "open":
             self._send("GET", self.random.choice(PAGES))
         elif deed == "token":
             self._send("GET", f"/token?audience={self.random.choice([ACCOUNTS, ADMIN, OPEN])}")
         else:
             self._in_a_check(deed)
-        late = [one for one in self.under_way if self._clock.ahead - one[0] > IN_FLIGHT / 2]
+        late = [one for one in self.under_way if self._clock.ahead - one[0] > ARRIVAL / 2]
         for one in late:
             self.under_way.remove(one)
             self.browser.receive(one[1])

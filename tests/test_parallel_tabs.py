@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 
 from flask_auth0_mfa import requires_stepup
 from flask_auth0_mfa.budget import BUDGET
 from flask_auth0_mfa.errors import Auth0UnavailableError
+from flask_auth0_mfa.logins import ARRIVAL
 from flask_auth0_mfa.memory import Memory
 
 from .conftest import ACCOUNTS, ADMIN, OPEN, PAYMENTS
@@ -24,6 +25,12 @@ PAGES = [f"/payment/{number}" for number in range(8)]
 def app(make_app) -> Flask:
     """An application with many guarded pages."""
     app = make_app()
+
+    @app.before_request
+    def meanwhile() -> None:
+        """Let happen what a test wants while a slow request is at work."""
+        if "X-Slow" in request.headers:
+            app.config["MEANWHILE"]()
 
     @app.get("/payment/<int:number>")
     @requires_stepup(PAYMENTS, reason="This payment needs a second check.")
@@ -148,13 +155,27 @@ def test_nothing_known_and_full(ana):
     assert size(ana) <= BUDGET
 
 
-def test_answer_that_takes_long(ana, clock):
-    """An answer of half a minute later knows what others brought since its request came."""
+def test_answer_that_takes_long(app, ana, clock):
+    """A request of half a minute knows at its end what others brought since it came."""
     slow = ana.tab()
-    in_parallel(ana, PAGES[:2])
-    clock.advance(30)
-    ana.receive(slow.client.get(PAGES[2], headers=HTML))
+
+    def others_meanwhile():
+        in_parallel(ana, PAGES[:2])
+        clock.advance(30)
+
+    app.config["MEANWHILE"] = others_meanwhile
+    ana.receive(slow.client.get(PAGES[2], headers={**HTML, "X-Slow": "1"}))
     assert size(ana) <= BUDGET
+
+
+def test_room_comes_back(ana, tenant, clock):
+    """A moment after a crowd of tabs a check has its room again."""
+    ana.challenge_page(PAGES[0])
+    tabs = [ana.tab() for _ in range(3)]
+    for tab, url in zip(tabs, PAGES[1:], strict=False):
+        tab.client.get(url, headers=HTML)  # answers that never arrive
+    clock.advance(ARRIVAL + 1)
+    assert finished(ana, ana.get(PAGES[4]), tenant).path == PAGES[4]
 
 
 def wrong_code(tab: Visitor, page: Page):

@@ -206,7 +206,8 @@ class VerificationFlow:
         if context.enrollment is not None:
             self.challenges.forget(session)
             if before is not None:
-                before = replace(before, recovery_code=_first_code(context.enrollment))
+                code = _first_code(context.enrollment) or before.recovery_code
+                before = replace(before, recovery_code=code)
             self._tell_of_method(session, context, context.enrollment.method)
         if context.chain + 1 > MAX_CHAIN:
             return StepUpUnavailableError()
