@@ -7,7 +7,7 @@ Cookie header is too long, so that the user is locked out until the cookies end.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from .models import ANY_AUDIENCE, Auth0Session, MfaContext, is_approval
@@ -22,6 +22,9 @@ USUAL = 4_096
 HEADER = 8_000
 #: What an answer wrote: the name of a cookie, its bytes with the name, and the mark of the write.
 Written = tuple[str, int, str]
+#: Sees what parallel answers wrote (``None`` where that is not known), and changes it to what those
+#: that follow should see.
+Settle = Callable[["list[Written] | None"], None]
 #: Contexts that the budget keeps open longest.
 KEPT_CONTEXTS = 2
 

@@ -20,16 +20,13 @@ absent.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from .budget import BUDGET, HEADER, USUAL, Written, evict, make_way, take_back
+from .budget import BUDGET, HEADER, USUAL, Settle, Written, evict, make_way, take_back
 from .models import ANY_AUDIENCE, Auth0Session, MalformedSessionError, context_id, token_hash
 from .sealing import (
     AUDIENCE,
@@ -46,8 +43,8 @@ from .sealing import (
 CHUNK = 3_800
 #: A part in more pieces than this is none of ours.
 MAX_PIECES = 3
-#: Holds and yields what parallel answers wrote, if known; for a login and when the request came.
-InFlight = Callable[[str, float], AbstractContextManager[list[Written] | None]]
+#: Lets an answer settle beside parallel ones: for a login, and when the request came.
+InFlight = Callable[[str, float, Settle], None]
 #: Parts that parallel answers write under the same name differ by a few bytes; the last one to
 #: arrive, which nobody knows, may be the longest.
 PARALLEL_MARGIN = 32
@@ -56,7 +53,9 @@ PARALLEL_MARGIN = 32
 UNKNOWN_MARGIN = 600
 #: More parts of one kind than this are not looked at: a browser has no reason to send them.
 MAX_PARTS = 16
-_PIECE = re.compile(r"([1-9])\.([A-Za-z0-9_-]{8})\.(.+)", re.DOTALL)
+#: Characters that tell one write from another.
+MARK = 8
+_PIECE = re.compile(rf"([1-9])\.([A-Za-z0-9_-]{{{MARK}}})\.(.+)", re.DOTALL)
 _LETTERS = {AUDIENCE: "a", CONTEXT: "c", TARGET: "t"}
 #: What a context has in common with its target, and leaves to it.
 _SHARED = ("audience", "scope", "return_to", "reason", "methods", "approval", "remember")
@@ -70,6 +69,10 @@ class Cookie:
     value: str
     expires_at: int
     lasts: bool
+
+
+#: The cookies that the browser should hold, by name: new ones, and values that it has.
+_Cookies = Mapping[str, Cookie | str]
 
 
 @dataclass(frozen=True)
@@ -238,7 +241,7 @@ class CookieStore:
                 return None
             pieces.append(following[3])
         sealed = "".join(pieces)
-        return sealed if _mark(sealed) == first[2] else None
+        return sealed if sealed.startswith(first[2]) else None
 
     def _name(self, purpose: str, identifier: str) -> str:
         if purpose == SESSION:
@@ -287,26 +290,33 @@ class CookieStore:
 
         :param cookies: those of the session while it is alone.
         """
-        sent = self.as_sent()
-        with in_flight(str(session.login_id), self._began_at) as others:
+        sent, settled = self.as_sent(), cookies
+
+        def settle(others: list[Written] | None) -> None:
+            nonlocal settled
             if others is None:
-                return self._fitting(
+                settled = self._fitting(
                     write, session, self._adds_little, lambda some, _: take_back(some, sent)
                 )
+                return
+            room = self._room(limit, others)
+            if _total(settled) > room(settled):
+                settled = self._fitting(
+                    write,
+                    session,
+                    lambda cookies: _total(cookies) <= room(cookies),
+                    lambda some, _: make_way(some, sent),
+                )
+            self._tell(others, settled)
 
-            def fits(cookies: Mapping[str, Cookie | str]) -> bool:
-                return _total(cookies) <= self._room(limit, others, cookies)
-
-            if not fits(cookies):
-                cookies = self._fitting(write, session, fits, lambda some, _: make_way(some, sent))
-            self._tell(others, cookies)
-        return cookies
+        in_flight(str(session.login_id), self._began_at, settle)
+        return settled
 
     def _fitting(
         self,
         write: _Write,
         session: Auth0Session,
-        fits: Callable[[Mapping[str, Cookie | str]], bool],
+        fits: Callable[[_Cookies], bool],
         give_up: Callable[[Auth0Session, int], bool],
     ) -> dict[str, Cookie | str]:
         """Return the cookies of the session, made smaller by ``give_up`` until that fits."""
@@ -328,7 +338,7 @@ class CookieStore:
     def _sent_size(self) -> int:
         return sum(_size(name, self._cookies[name]) for name in self._ours)
 
-    def _adds_little(self, cookies: Mapping[str, Cookie | str]) -> bool:
+    def _adds_little(self, cookies: _Cookies) -> bool:
         """Tell whether this answer adds no more than can do no harm, whatever others add.
 
         What it deletes gives no room: parallel ones may delete the same.
@@ -342,24 +352,26 @@ class CookieStore:
     def _present_size(self, name: str) -> int:
         return _size(name, self._cookies[name]) if name in self._cookies else 0
 
-    def _room(
-        self, limit: int, others: Sequence[Written], cookies: Mapping[str, Cookie | str]
-    ) -> int:
-        """Return how many bytes this answer may fill, beside those of parallel ones.
+    def _room(self, limit: int, others: Sequence[Written]) -> Callable[[_Cookies], int]:
+        """Return how many bytes an answer with such cookies may fill, beside parallel ones.
 
         Those may arrive after it, over what it writes or deletes.
         """
         largest: dict[str, int] = {}
         for name, size, mark in others:
-            if mark != self._mark(name):
+            if mark != self._marks.get(name):
                 largest[name] = max(size, largest.get(name, 0))
-        unseen = sum(
-            max(0, size - (_size(name, cookies[name]) if name in cookies else 0))
-            for name, size in largest.items()
-        )
-        return limit - unseen - (PARALLEL_MARGIN if unseen else 0)
 
-    def _tell(self, others: list[Written], cookies: Mapping[str, Cookie | str]) -> None:
+        def room(cookies: _Cookies) -> int:
+            unseen = sum(
+                max(0, size - (_size(name, cookies[name]) if name in cookies else 0))
+                for name, size in largest.items()
+            )
+            return limit - unseen - (PARALLEL_MARGIN if unseen else 0)
+
+        return room
+
+    def _tell(self, others: list[Written], cookies: _Cookies) -> None:
         """Write down, for parallel requests, which cookies come and which go."""
         mine = [
             (name, _size(name, cookie), _mark_of(cookie.value))
@@ -371,13 +383,14 @@ class CookieStore:
         others[:] = [
             (name, size, mark)
             for name, size, mark in others
-            if name not in changed or mark != self._mark(name)
+            if name not in changed or mark != self._marks.get(name)
         ]
         others.extend(mine)
 
-    def _mark(self, name: str) -> str:
-        """Return the mark of what came in a cookie; none where nothing did."""
-        return _mark_of(self._cookies.get(name, ""))
+    @cached_property
+    def _marks(self) -> dict[str, str]:
+        """The mark of each cookie of ours that came."""
+        return {name: _mark_of(self._cookies[name]) for name in self._ours}
 
     def _cookies_for(self, write: _Write, after: list[Part]) -> dict[str, Cookie | str]:
         """Return the cookies that the browser should hold: new ones, and values it has already."""
@@ -403,8 +416,9 @@ class CookieStore:
         content = part.content | ({"id": part.identifier} if part.identifier else {})
         sealed = self._sealer.seal(part.purpose, content, ends_at)
         pieces = [sealed[i : i + CHUNK] for i in range(0, len(sealed), CHUNK)]
-        # The write's own mark in each piece: pieces of two writes are never put together.
-        head = f"{len(pieces)}.{_mark(sealed)}."
+        # The write's own mark in each piece, which is how its seal begins, at random: pieces of two
+        # writes are never put together.
+        head = f"{len(pieces)}.{sealed[:MARK]}."
         return {
             f"{name}_{number}": Cookie(head + piece, ends_at, lasts=part.expires_at is not None)
             for number, piece in enumerate(pieces)
@@ -422,12 +436,6 @@ def _pattern(base: str) -> re.Pattern[str]:
     """Return what the names of our cookies look like."""
     part = r"(_(?P<kind>[act])_(?P<id>[A-Za-z0-9_-]{22}))?"
     return re.compile(rf"{re.escape(base)}{part}_((?P<first>0)|[1-9])")
-
-
-def _mark(sealed: str) -> str:
-    """Return eight characters that tell one write from another: the seals are random."""
-    digest = hashlib.sha256(sealed.encode("utf-8", "surrogatepass")).digest()
-    return base64.urlsafe_b64encode(digest[:6]).decode()
 
 
 @lru_cache(maxsize=256)
@@ -472,7 +480,7 @@ def _size(name: str, cookie: Cookie | str) -> int:
     return len(name) + len(cookie.value if isinstance(cookie, Cookie) else cookie)
 
 
-def _total(cookies: Mapping[str, Cookie | str]) -> int:
+def _total(cookies: _Cookies) -> int:
     return sum(_size(name, cookie) for name, cookie in cookies.items())
 
 

@@ -11,12 +11,11 @@ must not be raised by it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .budget import Written
+from .budget import Settle
 from .errors import Auth0UnavailableError
 from .memory import Memory, Name
 from .models import Auth0Session
@@ -30,6 +29,12 @@ ARRIVAL = 10
 #: How long a request lasts at most, from the cookies that it carries to those of its answer, in
 #: seconds: waits for locks and calls to Auth0 included.
 IN_FLIGHT = 60
+#: So many answers are remembered of each cookie one by one.
+KEPT_APART = 4
+#: The mark of several answers, which no cookie has.
+SEVERAL = "*"
+#: What one answer wrote, and when.
+Entry = tuple[str, int, str, float]
 
 
 @dataclass(frozen=True)
@@ -61,36 +66,33 @@ class Logins:
             session.refresh_token = self.family.newest(Secret(successor["token"]))
         return session
 
-    @contextmanager
-    def in_flight(self, login_id: str, began_at: float) -> Iterator[list[Written] | None]:
-        """Hold what this login got in cookies that a request may not have brought with it.
+    def in_flight(self, login_id: str, began_at: float, settle: Settle) -> None:
+        """Let ``settle`` see what this login got in cookies that a request has not brought.
 
         Parallel requests do not see one another's cookies, which meet in the browser all the
-        same. What the block changes is remembered. Yields ``None`` while the shared state cannot
-        tell.
+        same. What ``settle`` makes of the list is remembered; it is called again when another
+        answer came first. It gets ``None`` while the shared state cannot tell.
 
         :param began_at: when the request came, with what had arrived in the browser by then.
         """
-        name = ("written", login_id)
-        with ExitStack() as lock:
-            try:
-                lock.enter_context(self.memory.locked(name))
-                known = self.memory.get(name) or {"cookies": []}
-            except Auth0UnavailableError:
-                yield None
-                return
+
+        def settled(known: Mapping[str, Any] | None) -> dict[str, Any]:
             now = self.memory.clock()
             recent = {
                 (cookie, size, mark): at
-                for cookie, size, mark, at in known["cookies"]
+                for cookie, size, mark, at in (known or {"cookies": ()})["cookies"]
                 if 0 <= now - at < IN_FLIGHT
             }
             unseen = [one for one, at in recent.items() if at >= began_at - ARRIVAL]
             # The others are for requests that came before them.
             seen = [one for one in recent if one not in unseen]
-            yield unseen
-            after = [(*one, recent.get(one, now)) for one in (*seen, *unseen)]
-            self.memory.put_if_up(name, {"cookies": after}, IN_FLIGHT)
+            settle(unseen)
+            return {"cookies": _few([(*one, recent.get(one, now)) for one in (*seen, *unseen)])}
+
+        try:
+            self.memory.change(("written", login_id), settled, IN_FLIGHT)
+        except Auth0UnavailableError:
+            settle(None)
 
     def end(self, session: Auth0Session) -> None:
         """End this login, also for answers that are still on their way."""
@@ -124,6 +126,25 @@ class Logins:
             ("sub", user.get("sub")),
         )
         return [("ended", kind, value) for kind, value in known if isinstance(value, str)]
+
+
+def _few(entries: Sequence[Entry]) -> list[Entry]:
+    """Return for each cookie the last few answers, and one for all before: their largest.
+
+    A program that never sends back what it got would make the list longer with each request.
+    """
+    if len(entries) <= KEPT_APART:
+        return list(entries)
+    by_cookie: dict[str, list[Entry]] = {}
+    for one in sorted(entries, key=lambda one: one[3], reverse=True):
+        by_cookie.setdefault(one[0], []).append(one)
+    few = []
+    for cookie, written in by_cookie.items():
+        few.extend(written[:KEPT_APART])
+        if older := written[KEPT_APART:]:
+            largest = max(size for _, size, _, _ in older)
+            few.append((cookie, largest, SEVERAL, older[0][3]))
+    return few
 
 
 def _end_of(session: Auth0Session, marks: Sequence[Mapping[str, Any] | None]) -> float | None:

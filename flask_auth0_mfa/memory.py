@@ -20,6 +20,9 @@ logger = logging.getLogger("flask_auth0_mfa")
 
 Name = tuple[str, ...]
 
+#: How often a change is made anew because others made theirs meanwhile.
+TRIES = 50
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -44,7 +47,7 @@ class Memory:
         try:
             self.put(name, value, ttl)
         except Auth0UnavailableError:
-            logger.error("The shared state cannot be reached: %s was not written down", name[0])
+            _log_lost(name)
 
     def get(self, name: Name) -> dict[str, Any] | None:
         """Return what is remembered under the name."""
@@ -60,6 +63,28 @@ class Memory:
         values = iter(found)
         return [self._first([next(values) for _ in group]) for group in aliases]
 
+    def change(
+        self, name: Name, change: Callable[[dict[str, Any] | None], dict[str, Any]], ttl: int
+    ) -> None:
+        """Remember what ``change`` makes of what is remembered under the name.
+
+        It is called again when another request has changed that meanwhile. Raises
+        :class:`Auth0UnavailableError` when what is remembered cannot be known; when it is known
+        but the change cannot be written down, that is logged.
+        """
+        aliases = self.sealer.names(*name)
+        for _ in range(TRIES):
+            found = self.state.recall(aliases)
+            ends_at = int(self.clock()) + ttl
+            sealed = self.sealer.seal(STATE, change(self._first(found)), ends_at)
+            try:
+                is_done = self.state.replace(aliases[0], found[0], sealed, ttl)
+            except Auth0UnavailableError:
+                return _log_lost(name)
+            if is_done:
+                return None
+        raise Auth0UnavailableError(retry_after=1)
+
     def locked(self, name: Name) -> AbstractContextManager[None]:
         """Hold the lock of that name; raises :class:`Auth0UnavailableError` if it stays taken."""
         return self.state.locked(self.sealer.name(*name))
@@ -73,3 +98,7 @@ class Memory:
             except (SealBrokenError, SealExpiredError):
                 continue
         return None
+
+
+def _log_lost(name: Name) -> None:
+    logger.error("The shared state cannot be reached: %s was not written down", name[0])

@@ -7,10 +7,10 @@ with HKDF (RFC 5869), a different one for each purpose, so that a session cookie
 as an ``mfa_token`` nor the other way round. The first secret seals, all of them open, which is
 how ``SECRET_KEY_FALLBACKS`` lets a key rotate.
 
-The plaintext is Huffman-coded, which takes back the third that base64 costs. It is not compressed
-any further: repeated strings are not searched for, since the length of a seal would then tell
-about secrets that stand next to text that somebody else chose (the attack called CRIME; HPACK
-draws the same line, RFC 7541 section 7.1).
+The plaintext is Huffman-coded, which takes back the third that base64 costs; not in the shared
+state, where room is not short. It is not compressed any further: repeated strings are not searched
+for, since the length of a seal would then tell about secrets that stand next to text that somebody
+else chose (the attack called CRIME; HPACK draws the same line, RFC 7541 section 7.1).
 """
 
 from __future__ import annotations
@@ -99,9 +99,10 @@ class Sealer:
 
     def seal(self, purpose: str, content: dict[str, Any], expires_at: int) -> str:
         """Return ``content`` (plain JSON types) sealed until ``expires_at``."""
-        plaintext = _JSON.encode({"exp": expires_at, "d": content})
+        text = _JSON.encode({"exp": expires_at, "d": content}).encode()
+        plaintext = text if purpose == STATE else _pack(text)
         cipher, nonce = _cipher(self._secrets()[0], purpose), secrets.token_bytes(_NONCE_LENGTH)
-        sealed = cipher.encrypt(nonce, _pack(plaintext), _HEADER)
+        sealed = cipher.encrypt(nonce, plaintext, _HEADER)
         parts = (nonce, sealed[:-_TAG_LENGTH], sealed[-_TAG_LENGTH:])
         return ".".join(_encode(part) for part in parts)
 
@@ -113,7 +114,8 @@ class Sealer:
         """
         plaintext = self._decrypt(purpose, sealed)
         try:
-            envelope = jsontext.parse(_unpack(plaintext))
+            text = plaintext if purpose == STATE else _unpack(plaintext)
+            envelope = jsontext.parse(text)
             content, expires_at = envelope["d"], envelope["exp"]
         except (ValueError, TypeError, KeyError, zlib.error):
             raise SealBrokenError("the seal has another content") from None
@@ -179,11 +181,11 @@ def _decode(text: str) -> bytes:
     return content
 
 
-def _pack(text: str) -> bytes:
+def _pack(text: bytes) -> bytes:
     # Nothing is searched for, so the coder needs no window to search in: making one would take
     # longer than the coding.
     coder = zlib.compressobj(1, zlib.DEFLATED, -_WINDOW, _MEMORY, zlib.Z_HUFFMAN_ONLY)
-    return coder.compress(text.encode()) + coder.flush()
+    return coder.compress(text) + coder.flush()
 
 
 def _unpack(packed: bytes) -> bytes:

@@ -43,6 +43,18 @@ class SharedState(Protocol):
     def put(self, name: str, value: str, ttl: int) -> None:
         """Keep ``value`` under ``name`` for ``ttl`` seconds."""
 
+    def recall(self, names: Sequence[str]) -> list[str | None]:
+        """Return the values as :meth:`get_many` does, if all that was put there lately is known.
+
+        Raises :class:`Auth0UnavailableError` when some of it may have been lost.
+        """
+
+    def replace(self, name: str, before: str | None, value: str, ttl: int) -> bool:
+        """Put ``value`` in the place of ``before`` (``None``: of nothing), in one step.
+
+        Tells whether that was still there; if not, nothing is changed.
+        """
+
     def locked(self, name: str) -> AbstractContextManager[None]:
         """Hold the lock ``name``; raises :class:`Auth0UnavailableError` if it stays taken."""
 
@@ -74,6 +86,16 @@ class MemoryState:
     def put(self, name: str, value: str, ttl: int) -> None:
         with self._guard:
             self._cache.set(name, value, timeout=ttl)
+
+    def recall(self, names: Sequence[str]) -> list[str | None]:
+        return self.get_many(names)
+
+    def replace(self, name: str, before: str | None, value: str, ttl: int) -> bool:
+        with self._guard:
+            is_there = bool(self._cache.get(name) == before)
+            if is_there:
+                self._cache.set(name, value, timeout=ttl)
+        return is_there
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
@@ -126,6 +148,12 @@ class RedisState:
     """
 
     KEY_PREFIX = "auth0_mfa:"
+    #: Puts a value in the place of the one before, which is "" for none; in one step.
+    REPLACE = """
+        if (redis.call("GET", KEYS[1]) or "") ~= ARGV[1] then return 0 end
+        redis.call("SET", KEYS[1], ARGV[2], "EX", ARGV[3])
+        return 1
+    """
     BIRTHMARK = "birthmark"
 
     def __init__(self, uri: str) -> None:
@@ -158,6 +186,19 @@ class RedisState:
         with _outage():
             self._redis.set(self.KEY_PREFIX + name, value, ex=max(1, ttl))
 
+    def recall(self, names: Sequence[str]) -> list[str | None]:
+        values = self.get_many(names)
+        left = self._forgot_at + LOCK_TTL - time.monotonic()
+        if left > 0:
+            raise Auth0UnavailableError(retry_after=math.ceil(left))
+        return values
+
+    def replace(self, name: str, before: str | None, value: str, ttl: int) -> bool:
+        key, expires_in = self.KEY_PREFIX + name, str(max(1, ttl))
+        with _outage():
+            done = self._redis.eval(self.REPLACE, 1, key, before or "", value, expires_in)
+        return bool(done == 1)
+
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
         lock = self._redis.lock(
@@ -168,7 +209,9 @@ class RedisState:
         if not taken:
             raise Auth0UnavailableError(retry_after=1)
         try:
-            self._require_memory()
+            # Redis may have given the lock to somebody else before it lost its memory, who may
+            # still be at work: two refreshes with one token would make Auth0 revoke the family.
+            self.recall([])
             yield
         finally:
             self._give_back(lock)
@@ -192,17 +235,6 @@ class RedisState:
         if self._runs:
             self._forgot_at = time.monotonic()
         self._runs.add(run)
-
-    def _require_memory(self) -> None:
-        """Refuse a lock that Redis may have given to somebody else before it lost its memory.
-
-        Whoever held it then may still be at work; two refreshes with one token would make Auth0
-        revoke the family.
-        """
-        self.get_many([])
-        left = self._forgot_at + LOCK_TTL - time.monotonic()
-        if left > 0:
-            raise Auth0UnavailableError(retry_after=math.ceil(left))
 
     @staticmethod
     def _give_back(lock: AbstractContextManager[object]) -> None:

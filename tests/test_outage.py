@@ -15,7 +15,7 @@ class Broken:
         """Fail."""
         raise Auth0UnavailableError()
 
-    get_many = put = locked = lambda self, *_arguments: self.get("")
+    get_many = put = recall = replace = locked = lambda self, *_arguments: self.get("")
 
 
 @pytest.fixture

@@ -27,6 +27,12 @@ class DyingState:
             raise Auth0UnavailableError()
         self._real.put(name, value, ttl)
 
+    def replace(self, name, before, value, ttl):
+        """Fail once the state is dying."""
+        if self.is_dying:
+            raise Auth0UnavailableError()
+        return self._real.replace(name, before, value, ttl)
+
 
 @pytest.fixture
 def state(app, ana):

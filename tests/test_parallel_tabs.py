@@ -11,8 +11,10 @@ from flask import Flask, request
 from flask_auth0_mfa import requires_stepup
 from flask_auth0_mfa.budget import BUDGET
 from flask_auth0_mfa.errors import Auth0UnavailableError
-from flask_auth0_mfa.logins import ARRIVAL
+from flask_auth0_mfa.logins import ARRIVAL, KEPT_APART
 from flask_auth0_mfa.memory import Memory
+from flask_auth0_mfa.services import EXTENSION
+from flask_auth0_mfa.sessions import glance
 
 from .conftest import ACCOUNTS, ADMIN, OPEN, PAYMENTS
 from .visitor import Page, Visitor
@@ -117,18 +119,45 @@ def test_one_after_the_other(ana, tenant, clock):
         assert finished(ana, page, tenant).path == f"/fresh/{number}"
 
 
+def test_answers_that_are_thrown_away(app, ana, clock):
+    """What is remembered of a program that never keeps its cookies does not grow for ever."""
+    for _ in range(3 * KEPT_APART):
+        clock.advance(0.1)
+        assert ana.tab().json("GET", f"/token?audience={ACCOUNTS}").status_code == 200
+    with ana.client:
+        ana.get("/")
+        name = ("written", str(glance(None).login_id))
+    written = app.extensions[EXTENSION].logins.memory.get(name)["cookies"]
+    cookies = {cookie for cookie, *_ in written}
+    assert len(cookies) < len(written) <= len(cookies) * (KEPT_APART + 1)
+
+
+def test_largest_of_them(app, clock):
+    """Of a cookie that was written often the largest answer counts, however long ago it was."""
+    logins, seen = app.extensions[EXTENSION].logins, []
+
+    def write(size: int) -> None:
+        def settle(others):
+            seen[:] = others
+            others.append(("session_auth0_0", size, f"mark {len(others)}"))
+
+        clock.advance(0.1)
+        logins.in_flight("login", clock(), settle)
+
+    for size in (500, 900, *[100] * (2 * KEPT_APART)):
+        write(size)
+    assert max(size for _, size, _ in seen) == 900
+
+
 @contextmanager
 def nothing_known() -> Iterator[None]:
     """Keep the shared state from telling what parallel tabs got; it works for all else."""
-    hold = Memory.locked
 
-    def locked(memory, name):
-        if name[0] == "written":
-            raise Auth0UnavailableError
-        return hold(memory, name)
+    def change(*_arguments):
+        raise Auth0UnavailableError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Memory, "locked", locked)
+        patch.setattr(Memory, "change", change)
         yield
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from flask_auth0_mfa import state as state_module
 from flask_auth0_mfa.errors import Auth0UnavailableError
+from flask_auth0_mfa.memory import Memory
+from flask_auth0_mfa.sealing import Sealer
 from flask_auth0_mfa.state import MemoryState, RedisState, open_state
 
 from .redis_server import redis_server
@@ -94,6 +96,50 @@ class TestValues:
             list(pool.map(lambda n: state.put(f"name {n}", str(n), 60), range(500)))
         names = [f"name {n}" for n in range(500)]
         assert state.get_many(names) == [str(n) for n in range(500)]
+
+
+class TestReplace:
+    """Values that several requests change at once."""
+
+    @pytest.mark.parametrize(("before", "is_done"), [(None, False), ("one", True), ("two", False)])
+    def test_what_is_there(self, state, before, is_done):
+        """A value is replaced by whoever knows it, and by nobody else."""
+        state.put("name", "one", 60)
+        assert state.replace("name", before, "new", 60) is is_done
+        assert state.get("name") == ("new" if is_done else "one")
+
+    @pytest.mark.parametrize(("before", "is_done"), [(None, True), ("one", False)])
+    def test_nothing_there(self, state, before, is_done):
+        """Where there is nothing, only who expects nothing puts something."""
+        assert state.replace("name", before, "new", 60) is is_done
+        assert state.get("name") == ("new" if is_done else None)
+
+    def test_over(self, state):
+        """What was put there has its time."""
+        state.replace("name", None, "value", 1)
+        assert state.recall(["name"]) == ["value"]
+        time.sleep(1.1)
+        assert state.recall(["name"]) == [None]
+
+    def test_parallel(self, state):
+        """Of many that replace the same value, one does."""
+        with ThreadPoolExecutor(10) as pool:
+            done = list(pool.map(lambda n: state.replace("name", None, str(n), 60), range(50)))
+        assert done.count(True) == 1
+
+    def test_changed_meanwhile(self, state):
+        """A change is made anew of what another request has put there meanwhile."""
+        memory = Memory(state, Sealer(lambda: [b"a secret key for tests"], time.time), time.time)
+        memory.put(("name",), {"seen": ["first"]}, 60)
+        others = iter([{"seen": ["first", "other"]}])
+
+        def change(known):
+            for other in others:
+                memory.put(("name",), other, 60)
+            return {"seen": [*known["seen"], "mine"]}
+
+        memory.change(("name",), change, 60)
+        assert memory.get(("name",)) == {"seen": ["first", "other", "mine"]}
 
 
 class TestLocks:
@@ -289,9 +335,11 @@ class TestRedis:
             lambda state: state.get("name"),
             lambda state: state.get_many(["name", "other"]),
             lambda state: state.put("name", "value", 60),
+            lambda state: state.recall(["name"]),
+            lambda state: state.replace("name", None, "value", 60),
             lambda state: state.locked("name").__enter__(),
         ],
-        ids=["get", "get_many", "put", "locked"],
+        ids=["get", "get_many", "put", "recall", "replace", "locked"],
     )
     def test_outage(self, outage, call, monkeypatch):
         """Without the server every call says so at once, and works again when it is back."""

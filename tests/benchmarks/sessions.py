@@ -2,7 +2,7 @@
 
 What is written is what a refresh brings: an access token for one audience, and the refresh token
 that replaces the old one. Each library does it as an application would, from the request with its
-cookies to the answer with the new ones.
+cookies to the answer with the new ones, which the next request brings, as with a browser.
 """
 
 from __future__ import annotations
@@ -98,6 +98,24 @@ def environ(cookies: dict[str, str], path: str = "/") -> dict[str, Any]:
     return made | ({"HTTP_COOKIE": header} if header else {})
 
 
+class Browser:
+    """Keeps the cookies of an application, and sends them along."""
+
+    def __init__(self, cookies: dict[str, str]) -> None:
+        self.cookies = cookies
+
+    @property
+    def header(self) -> str:
+        """The cookies as a request carries them."""
+        return "; ".join([f"{name}={value}" for name, value in self.cookies.items()])
+
+    def receive(self, headers: list[str]) -> None:
+        """Keep what an answer sets; nothing here is ever quoted or deleted."""
+        for header in headers:
+            name, _, value = header.partition(";")[0].partition("=")
+            self.cookies[name] = value
+
+
 def cookies_of(response: Response) -> dict[str, str]:
     """Return the cookies that an answer sets."""
     found: dict[str, str] = {}
@@ -122,10 +140,11 @@ def cookies(app: Flask, held: Auth0Session) -> dict[str, str]:
 def _open_ours(app: Flask) -> Work:
     interface = app.session_interface
     assert isinstance(interface, Auth0SessionInterface)
-    sent = environ(cookies(app, Auth0Session.from_dict(content.session())))
+    browser, bare = Browser(cookies(app, Auth0Session.from_dict(content.session()))), environ({})
 
     def work() -> Any:
-        session: Any = interface.open_session(app, app.request_class(dict(sent)))
+        sent = {**bare, "HTTP_COOKIE": browser.header}
+        session: Any = interface.open_session(app, app.request_class(sent))
         return session.auth0.load()
 
     assert len(work().access_tokens) == 3
@@ -134,16 +153,18 @@ def _open_ours(app: Flask) -> Work:
 
 def _renew_ours(app: Flask) -> Work:
     interface = app.session_interface
-    sent = environ(cookies(app, Auth0Session.from_dict(content.session())))
+    browser, bare = Browser(cookies(app, Auth0Session.from_dict(content.session()))), environ({})
 
     def work() -> Response:
-        session: Any = interface.open_session(app, app.request_class(dict(sent)))
+        sent = {**bare, "HTTP_COOKIE": browser.header}
+        session: Any = interface.open_session(app, app.request_class(sent))
         held = session.auth0.load()
         held.refresh_token = Secret(content.refresh_token())
         held.keep_token(renewed(held.access_tokens[content.PAYMENTS]))
         session.auth0.store(held)
         response = Response()
         interface.save_session(app, session, response)
+        browser.receive(response.headers.getlist("Set-Cookie"))
         return response
 
     assert len(cookies_of(work())) == 2
@@ -168,10 +189,11 @@ def _of_flask(app: Flask, interface: SessionInterface) -> tuple[Work, Work]:
     session: Any = interface.open_session(app, app.request_class(environ({})))
     session[KEY] = content.session()
     interface.save_session(app, session, response)
-    sent = environ(cookies_of(response))
+    browser, bare = Browser(cookies_of(response)), environ({})
 
     def opened() -> Any:
-        return interface.open_session(app, app.request_class(dict(sent)))
+        sent = {**bare, "HTTP_COOKIE": browser.header}
+        return interface.open_session(app, app.request_class(sent))
 
     def work() -> Response:
         session: Any = opened()
@@ -179,6 +201,7 @@ def _of_flask(app: Flask, interface: SessionInterface) -> tuple[Work, Work]:
         session.modified = True
         response = Response()
         interface.save_session(app, session, response)
+        browser.receive(response.headers.getlist("Set-Cookie"))
         return response
 
     assert opened()[KEY]["user"] == content.user()
@@ -204,21 +227,24 @@ def _of_sdk() -> tuple[Work, Work]:
     store = StatelessStateStore(secrets.token_hex())
     response = StarletteResponse()
     finished(store.set("_a0_session", content.session(), {"response": response}))
-    set_by_it = SimpleCookie()
-    for name, value in response.raw_headers:
-        if name == b"set-cookie":
-            set_by_it.load(value.decode())
-    header = "; ".join(f"{name}={one.value}" for name, one in set_by_it.items()).encode()
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"cookie", header)]}
+    browser, bare = Browser({}), {"type": "http", "method": "GET", "path": "/"}
+
+    def receive(response: StarletteResponse) -> None:
+        headers = [value.decode() for name, value in response.raw_headers if name == b"set-cookie"]
+        browser.receive(headers)
+
+    receive(response)
 
     def opened() -> Any:
-        return finished(store.get("_a0_session", {"request": Request(dict(scope))}))
+        scope = {**bare, "headers": [(b"cookie", browser.header.encode())]}
+        return finished(store.get("_a0_session", {"request": Request(scope)}))
 
     def work() -> StarletteResponse:
         held = opened()
         renew(held)
         response = StarletteResponse()
         finished(store.set("_a0_session", held, {"response": response}))
+        receive(response)
         return response
 
     assert opened()["user"] == content.user()
