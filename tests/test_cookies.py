@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from werkzeug.http import parse_date
 
 from flask_auth0_mfa.budget import BUDGET, SessionTooLargeError
-from flask_auth0_mfa.cookies import CHUNK, MAX_PARTS
+from flask_auth0_mfa.cookies import MAX_PARTS
+from flask_auth0_mfa.pieces import CHUNK
 from flask_auth0_mfa.models import (
     TARGET_TTL,
     Challenge,

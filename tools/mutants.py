@@ -52,6 +52,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "sessions": ("sessions", "cookies", "parallel_tabs"),
     "cookies": ("cookies", "budget", "parallel_tabs"),
+    "session_parts": ("cookies", "sessions"),
+    "pieces": ("cookies",),
+    "jar": ("cookies", "budget", "parallel_tabs"),
     "budget": ("budget", "cookies"),
     "codes": ("codes",),
 }
