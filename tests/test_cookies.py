@@ -21,12 +21,12 @@ from werkzeug.http import parse_date
 
 from flask_auth0_mfa.budget import BUDGET, SessionTooLargeError
 from flask_auth0_mfa.cookies import MAX_PARTS
-from flask_auth0_mfa.pieces import CHUNK
 from flask_auth0_mfa.models import (
     TARGET_TTL,
     Challenge,
     context_id,
 )
+from flask_auth0_mfa.pieces import CHUNK
 from flask_auth0_mfa.sealing import AUDIENCE, CONTEXT, SESSION, TARGET
 from flask_auth0_mfa.sessions import auth0_session, glance
 
