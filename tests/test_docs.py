@@ -281,6 +281,10 @@ def everything_happens(app: Flask, tenant: Any, clock: Any) -> None:
     ana.get(late.url)
     ana.mfa_required(admin)
     ana.get("/auth/logout")
+    ana.get("/auth/callback")
+    ana.client.post("/auth/backchannel-logout")
+    with app.app_context():
+        flask_auth0_mfa.current_auth0.unlock(tenant.user(ANA).sub)
 
 
 def test_routes_are_all_there(app):
