@@ -13,7 +13,7 @@ from collections import Counter
 from importlib.metadata import entry_points
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from blinker import NamedSignal
@@ -254,6 +254,22 @@ def test_signals_names_every_signal_and_argument(app, tenant, clock):
         receivers.append(receive)
     everything_happens(app, tenant, clock)
     assert seen == documented
+
+
+@pytest.mark.parametrize(
+    ("heading", "refusal"),
+    [
+        ("Refused logins", signals.LoginRefusal),
+        ("Refused logouts", signals.LogoutRefusal),
+    ],
+)
+def test_signals_names_every_reason(heading, refusal):
+    """The tables have every reason for which a login or a logout is refused, and no other."""
+    section = re.split(r"^(.+)\n-+$", read("signals"), flags=re.M)
+    table = section[section.index(heading) + 1]
+    first = re.findall(r"^   \* - (.+)$", table, re.M)
+    named = re.findall(r"\*([\w-]+)\*", " ".join(first))
+    assert sorted(named) == sorted(get_args(refusal))
 
 
 def everything_happens(app: Flask, tenant: Any, clock: Any) -> None:
