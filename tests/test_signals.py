@@ -384,6 +384,14 @@ class TestLoginRefused:
             current_auth0.sign_in(answer)
         assert heard == [("login_refused", {"reason": "id-token"})]
 
+    def test_own_login_without_keys(self, app, tenant, heard):
+        """A login that the application ran itself, while the tenant's keys cannot be had."""
+        tenant.fault("/.well-known/jwks.json", status=500, times=5)
+        answer = {"access_token": "x", "expires_in": 600, "id_token": tenant.keys.sign({})}
+        with app.test_request_context(), pytest.raises(Auth0UnavailableError):
+            current_auth0.sign_in(answer)
+        assert heard == [("login_refused", {"reason": "auth0_unavailable"})]
+
 
 class TestLogoutRefused:
     """A back-channel logout that is refused is told once, with what is wrong with its token."""
@@ -459,7 +467,7 @@ class TestUnlocked:
 
         @app.post("/unlock")
         def unlock():
-            current_auth0.unlock(request.form["user_id"])
+            current_auth0.unlock(request.form["user_id"], by=request.form.get("by"))
             return "Done"
 
     def test_on_a_page(self, support, ana, tenant, heard):
@@ -472,10 +480,9 @@ class TestUnlocked:
         visitor.client.post("/unlock", data={"user_id": "auth0|ben"})
         assert heard == [("unlocked", {"user_id": "auth0|ben", "by": None})]
 
-    def test_by_name(self, app, heard):
-        """A command, or a page with a login of its own, says who it was."""
-        with app.app_context():
-            current_auth0.unlock("auth0|ben", by="agent-17")
+    def test_by_name(self, support, ana, heard):
+        """A page with a login of its own says who it was, whoever is signed in by the extension."""
+        ana.client.post("/unlock", data={"user_id": "auth0|ben", "by": "agent-17"})
         assert heard == [("unlocked", {"user_id": "auth0|ben", "by": "agent-17"})]
 
     def test_not_done(self, app, heard, monkeypatch):
