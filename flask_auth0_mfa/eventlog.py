@@ -37,7 +37,11 @@ FIELDS = (
     "device_id",
 )
 #: Events that are worth a look by themselves; the others are of level INFO.
-_WARNINGS = frozenset({"check_refused", "rate_limited"})
+_WARNINGS = frozenset(
+    {"check_refused", "rate_limited", "login_refused", "logout_refused", "unlocked"}
+)
+#: Reasons that are everyday all the same: somebody comes late, goes back, or changes their mind.
+_EVERYDAY = frozenset({"expired", "state", "access_denied"})
 #: Longest text of a field, in characters.
 MAX_TEXT = 256
 #: Hexadecimal digits of a hash: 64 bits tell apart more users than anybody has.
@@ -63,7 +67,7 @@ class EventLog:
         fields = {
             "event": event,
             "time": _moment(self._clock()),
-            **self._whom(arguments.get("user_id")),
+            **self._whom(arguments.get("user_id"), arguments.get("by")),
             **{name: _plain(arguments[name]) for name in FIELDS if _is_told(arguments, name)},
         }
         if request_id := _request_id():
@@ -71,10 +75,12 @@ class EventLog:
         # As one attribute: an application may give its records a request_id of its own.
         logger.log(_level(fields), "%s", json.dumps(fields), extra={"auth0_mfa": fields})
 
-    def _whom(self, user_id: object) -> dict[str, str]:
+    def _whom(self, user_id: object, by: object) -> dict[str, str]:
         found = {}
         if user_id is not None:
             found["user_hash"] = user_hashes(self._sealer, str(user_id))[0]
+        if by is not None:
+            found["by_hash"] = user_hashes(self._sealer, str(by))[0]
         if has_request_context() and request.remote_addr:
             found["address_hash"] = address_hashes(self._sealer, request.remote_addr)[0]
         return found
@@ -103,9 +109,8 @@ def _be_heard() -> None:
 
 
 def _level(fields: Mapping[str, Any]) -> int:
-    # Somebody who comes back too late is no attack.
-    is_late = fields.get("reason") == "expired"
-    return logging.WARNING if fields["event"] in _WARNINGS and not is_late else logging.INFO
+    is_everyday = fields.get("reason") in _EVERYDAY
+    return logging.WARNING if fields["event"] in _WARNINGS and not is_everyday else logging.INFO
 
 
 def _moment(now: float) -> str:

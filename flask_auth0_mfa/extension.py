@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask
+from flask import Flask, has_request_context
 from werkzeug.local import LocalProxy
 
 from .approval import approved_text
@@ -397,18 +397,21 @@ class Auth0MFA:
         with auth0_session() as session:
             services().sign_out(session)
 
-    def unlock(self, user_id: str) -> None:
+    def unlock(self, user_id: str, *, by: str | None = None) -> None:
         """Forget how many codes and messages a user has tried, after too many wrong ones in a row.
 
         For support, once it is certain that it is the user who asks. The check and the address
         of whoever tried them are not forgiven.
 
         :param user_id: the ``sub`` of the user's ID token.
+        :param by: who does it, for the signal ``unlocked`` and the event log; without it the user
+            who is signed in here, if there is one.
 
         Raises :class:`Auth0UnavailableError` when the shared state cannot be reached.
         """
-        limits = services().limits
-        limits.clear(limits.user_buckets(user_id))
+        if by is None and has_request_context():
+            by = (self.user or {}).get("sub")
+        services().limits.unlock(user_id, by=by)
 
 
 def _event_log(app: Flask, sealer: Sealer, clock: Callable[[], float]) -> EventLog:

@@ -192,6 +192,14 @@ class Limits:
                     with _undisturbed(self.limiter.storage, item.key_for(*bucket.path)):
                         self.limiter.limiter.clear(item, *bucket.path)
 
+    def unlock(self, user_id: str, *, by: str | None) -> None:
+        """Forget what a user has tried, and tell listeners who did so (SEC-12).
+
+        :param by: the ``sub`` of whoever unlocks, or another name for them.
+        """
+        self.clear(self.user_buckets(user_id))
+        signals.unlocked.send(self.sender, user_id=user_id, by=by)
+
     def hit(self, bucket: Bucket) -> None:
         """Count one event without refusing it."""
         with _storage():

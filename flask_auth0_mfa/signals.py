@@ -17,8 +17,11 @@ signal                arguments
 ``enrolled``          ``method``, ``user_id``, ``context_id``
 ``token_refreshed``   ``audience``, ``scope``, ``user_id``
 ``rate_limited``      ``limit`` (``user``, ``context``, ``row``, …), ``user_id``
+``unlocked``          ``user_id``, ``by``
 ``logged_in``         ``user_id``, ``multifactor``
+``login_refused``     ``reason`` (:data:`LoginRefusal`)
 ``logged_out``        ``user_id``
+``logout_refused``    ``reason`` (:data:`LogoutRefusal`)
 ``device_remembered`` ``audience``, ``device_id``, ``user_id``
 ``device_forgotten``  ``audience``, ``device_id``, ``reason`` (``user``, ``authenticators``),
                       ``user_id``
@@ -28,8 +31,25 @@ signal                arguments
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from blinker import Namespace, Signal
+
+#: Why the callback refused a login. Ours and not Auth0's words: anybody can open its address.
+LoginRefusal = Literal[
+    "state",
+    "access_denied",
+    "auth0-error",
+    "code",
+    "client",
+    "id-token",
+    "auth0_unavailable",
+    "step_up_unavailable",
+]
+#: Why a logout token was refused: its signature, or the first claim that is missing or wrong.
+LogoutRefusal = Literal[
+    "signature", "iss", "aud", "iat", "exp", "events", "nonce", "sub", "auth0_unavailable"
+]
 
 _signals = Namespace()
 
@@ -43,8 +63,11 @@ check_refused = _signals.signal("auth0-mfa-check-refused")
 enrolled = _signals.signal("auth0-mfa-enrolled")
 token_refreshed = _signals.signal("auth0-token-refreshed")
 rate_limited = _signals.signal("auth0-mfa-rate-limited")
+unlocked = _signals.signal("auth0-mfa-unlocked")
 logged_in = _signals.signal("auth0-logged-in")
+login_refused = _signals.signal("auth0-login-refused")
 logged_out = _signals.signal("auth0-logged-out")
+logout_refused = _signals.signal("auth0-logout-refused")
 device_remembered = _signals.signal("auth0-mfa-device-remembered")
 device_forgotten = _signals.signal("auth0-mfa-device-forgotten")
 
@@ -60,8 +83,11 @@ EVENTS: Mapping[str, Signal] = {
     "enrolled": enrolled,
     "token_refreshed": token_refreshed,
     "rate_limited": rate_limited,
+    "unlocked": unlocked,
     "logged_in": logged_in,
+    "login_refused": login_refused,
     "logged_out": logged_out,
+    "logout_refused": logout_refused,
     "device_remembered": device_remembered,
     "device_forgotten": device_forgotten,
 }

@@ -13,7 +13,8 @@ from .errors import Auth0UnavailableError, LoginRequiredError
 from .flows import new_sid
 from .logins import Logins
 from .models import ANY_AUDIENCE, AccessToken, Auth0Session, TokenResponse, Verification
-from .tokens import PROTOCOL_CLAIMS, IdTokenVerifier, InvalidTokenError, is_for
+from .signals import LoginRefusal
+from .tokens import PROTOCOL_CLAIMS, IdTokenVerifier, InvalidTokenError, LogoutTokenError, is_for
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -31,11 +32,20 @@ class SignInFlow:
     def claims(self, response: TokenResponse) -> dict[str, Any]:
         """Return the claims of the ID token in a login's answer, fully checked."""
         if response.id_token is None:
+            self.tell_of_refusal("id-token")
             raise LoginRequiredError("The login brought no ID token; ask for the scope openid.")
         try:
             return self.verifier.verify(response.id_token)
         except InvalidTokenError:
+            self.tell_of_refusal("id-token")
             raise LoginRequiredError("The login brought an ID token that is not valid.") from None
+        except Auth0UnavailableError:
+            self.tell_of_refusal("auth0_unavailable")
+            raise
+
+    def tell_of_refusal(self, reason: LoginRefusal) -> None:
+        """Tell listeners that a login was refused; see :mod:`.signals`."""
+        signals.login_refused.send(self.sender, reason=reason)
 
     def sign_in(
         self,
@@ -96,6 +106,26 @@ class SignInFlow:
         if user is not None:
             signals.logged_out.send(self.sender, user_id=user.get("sub"))
         return refresh_token
+
+    def end_everywhere(self, logout_token: str) -> None:
+        """End the sessions that Auth0 says are over (OpenID Connect Back-Channel Logout 1.0).
+
+        Raises :class:`LogoutTokenError`, and :class:`Auth0UnavailableError` when the tenant's keys
+        or the shared state cannot be reached.
+        """
+        try:
+            claims = self.verifier.verify_logout_token(logout_token)
+            sid, subject = claims.get("sid"), claims.get("sub")
+            self.logins.end_everywhere(
+                auth0_sid=sid if isinstance(sid, str) else None,
+                subject=subject if isinstance(subject, str) else None,
+            )
+        except LogoutTokenError as error:
+            signals.logout_refused.send(self.sender, reason=error.reason)
+            raise
+        except Auth0UnavailableError:
+            signals.logout_refused.send(self.sender, reason="auth0_unavailable")
+            raise
 
     @staticmethod
     def forget(session: Auth0Session) -> None:

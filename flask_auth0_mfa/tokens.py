@@ -19,6 +19,7 @@ from joserfc.jwk import KeySet
 
 from . import jsontext
 from .errors import Auth0UnavailableError
+from .signals import LogoutRefusal
 
 ALGORITHMS = ("RS256", "PS256", "ES256")
 #: Claims that belong to the protocol and say nothing about the user.
@@ -38,6 +39,14 @@ LOGOUT_TOKEN_TTL = 300
 
 class InvalidTokenError(ValueError):
     """The token is not what the tenant signs for this application and user."""
+
+
+class LogoutTokenError(InvalidTokenError):
+    """The logout token is not what the tenant signs to end a session of this application."""
+
+    def __init__(self, reason: LogoutRefusal) -> None:
+        super().__init__(f"the logout token's {reason} is not acceptable")
+        self.reason = reason
 
 
 class SigningKeys:
@@ -145,12 +154,15 @@ class IdTokenVerifier:
     def verify_logout_token(self, logout_token: str) -> dict[str, Any]:
         """Return the claims of a valid logout token (OpenID Connect Back-Channel Logout 2.6).
 
-        Raises :class:`InvalidTokenError`.
+        Raises :class:`LogoutTokenError`.
         """
-        claims = self._decode(logout_token).claims
+        try:
+            claims = _verified(logout_token, self.keys).claims
+        except _NotSignedError:
+            raise LogoutTokenError("signature") from None
         now = self._clock()
         events = claims.get("events")
-        rules = (
+        rules: tuple[tuple[LogoutRefusal, bool], ...] = (
             ("iss", claims.get("iss") == self._issuer),
             ("aud", self._client_id in _audiences(claims.get("aud"))),
             ("iat", _is_number(claims.get("iat")) and abs(claims["iat"] - now) < LOGOUT_TOKEN_TTL),
@@ -161,7 +173,7 @@ class IdTokenVerifier:
         )
         for claim, holds in rules:
             if not holds:
-                raise InvalidTokenError(f"the logout token's {claim} is not acceptable")
+                raise LogoutTokenError(claim)
         return dict(claims)
 
     def _decode(self, id_token: str) -> jwt.Token:

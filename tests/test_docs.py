@@ -13,7 +13,7 @@ from collections import Counter
 from importlib.metadata import entry_points
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from blinker import NamedSignal
@@ -256,6 +256,22 @@ def test_signals_names_every_signal_and_argument(app, tenant, clock):
     assert seen == documented
 
 
+@pytest.mark.parametrize(
+    ("heading", "refusal"),
+    [
+        ("Refused logins", signals.LoginRefusal),
+        ("Refused logouts", signals.LogoutRefusal),
+    ],
+)
+def test_signals_names_every_reason(heading, refusal):
+    """The tables have every reason for which a login or a logout is refused, and no other."""
+    section = re.split(r"^(.+)\n-+$", read("signals"), flags=re.M)
+    table = section[section.index(heading) + 1]
+    first = re.findall(r"^   \* - (.+)$", table, re.M)
+    named = re.findall(r"\*([\w-]+)\*", " ".join(first))
+    assert sorted(named) == sorted(get_args(refusal))
+
+
 def everything_happens(app: Flask, tenant: Any, clock: Any) -> None:
     """Make Ana and Ben meet each event once."""
     app.add_url_rule("/kept", view_func=requires_stepup(PAYMENTS, remember=30)(lambda: "Open"))
@@ -281,6 +297,10 @@ def everything_happens(app: Flask, tenant: Any, clock: Any) -> None:
     ana.get(late.url)
     ana.mfa_required(admin)
     ana.get("/auth/logout")
+    ana.get("/auth/callback")
+    ana.client.post("/auth/backchannel-logout")
+    with app.app_context():
+        flask_auth0_mfa.current_auth0.unlock(tenant.user(ANA).sub)
 
 
 def test_routes_are_all_there(app):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from click.testing import CliRunner
 from flask import Flask, g
 from flask.cli import ScriptInfo
 
-from flask_auth0_mfa import Auth0MFA, requires_stepup
+from flask_auth0_mfa import Auth0MFA, current_auth0, requires_stepup
 from flask_auth0_mfa.cli import commands
 from flask_auth0_mfa.eventlog import FIELDS
 from flask_auth0_mfa.signals import EVENTS
@@ -22,6 +23,7 @@ from .ways import TARGET
 
 LOGGER = logging.getLogger("flask_auth0_mfa.events")
 BEN = "ben@example.com"
+SUPPORT = "agent-17@support.example.com"
 
 
 class Lines(logging.Handler):
@@ -100,6 +102,10 @@ def walked(app, log, tenant, clock):
     ana.get(page.url)
     ana.get("/api/balance")
     ana.get("/auth/logout")
+    ana.get("/auth/callback")
+    ana.client.post("/auth/backchannel-logout")
+    with app.app_context():
+        current_auth0.unlock(tenant.user(ANA).sub, by=SUPPORT)
     return ana, ben
 
 
@@ -113,7 +119,8 @@ class TestLines:
 
     def test_fields(self, walked, log):
         """No object has other fields than the documented ones; collectors get the same."""
-        known = {"event", "time", "user_hash", "address_hash", "request_id", *FIELDS}
+        whom = {"user_hash", "by_hash", "address_hash"}
+        known = {"event", "time", "request_id", *whom, *FIELDS}
         assert all(set(one) <= known for one in log.events)
         assert [one.auth0_mfa for one in log.records] == log.events
 
@@ -121,7 +128,7 @@ class TestLines:
         """No user id, name, e-mail address, number, network address or code is in it."""
         for email in (ANA, BEN):
             user = tenant.user(email)
-            marks = [user.sub, user.email, user.name, "127.0.0.1"]
+            marks = [user.sub, user.email, user.name, "127.0.0.1", SUPPORT]
             marks += [one.address for one in user.authenticators if one.address]
             marks += [one.secret for one in user.authenticators if one.secret]
             assert [mark for mark in marks if mark in log.text] == []
@@ -130,8 +137,12 @@ class TestLines:
 
     def test_one_user(self, walked, log, app, tenant):
         """All events of one user have the same hash, which the command finds."""
-        found = {one["user_hash"] for one in log.events}
+        found = {one["user_hash"] for one in log.events if "user_hash" in one}
         assert found == {hashes(app, tenant.user(email).sub)[0] for email in (ANA, BEN)}
+
+    def test_who_unlocked(self, walked, log, app):
+        """Who unlocked a user is found as users are, by the name that was given."""
+        assert log.last("unlocked")["by_hash"] == hashes(app, SUPPORT)[0]
 
     def test_what_happened(self, walked, log):
         """Method, reason, limit and audience are in plain words."""
@@ -144,7 +155,7 @@ class TestLines:
     def test_levels(self, walked, app, log):
         """What is worth a look by itself is a warning."""
         warned = {one.auth0_mfa["event"] for one in log.records if one.levelname == "WARNING"}
-        assert warned == {"rate_limited"}
+        assert warned == {"rate_limited", "logout_refused", "unlocked"}
         Visitor(app).json("POST", "/auth/mfa/verify", json={"mfa_token": "x", "otp": "000000"})
         assert log.records[-1].levelname == "WARNING"
 
@@ -153,7 +164,9 @@ class TestLines:
 def test_marked_secrets(app, log, event):
     """Whatever else a signal should carry one day: only the known fields are written."""
     secrets = {name: f"marked-{name}" for name in ("token", "code", "email", "phone", "name")}
-    EVENTS[event].send(app, user_id="marked-user", **secrets, **dict.fromkeys(FIELDS, "shown"))
+    EVENTS[event].send(
+        app, user_id="marked-user", by="marked-by", **secrets, **dict.fromkeys(FIELDS, "shown")
+    )
     assert "marked" not in log.text
     assert log.events[0]["method"] == "shown"
 
@@ -163,6 +176,40 @@ def test_line_breaks(app, log):
     EVENTS["mfa_required"].send(app, user_id="x", audience='a"}\n{"event": "verified"\u2028' * 99)
     assert len(log.format(log.records[0]).splitlines()) == 1
     assert len(log.events[0]["audience"]) == 256
+
+
+class TestRefusedLogin:
+    """A login that the callback refuses: anybody can bring that about, and write its address."""
+
+    @staticmethod
+    def refuse(app, **query):
+        """Open the callback of a login that was begun here with these parameters."""
+        visitor = Visitor(app)
+        begun = visitor.client.get("/auth/login").headers["Location"]
+        (state,) = parse_qs(urlsplit(begun).query)["state"]
+        visitor.client.get(f"/auth/callback?{urlencode({'state': state} | query)}")
+
+    def test_nothing_of_the_address(self, app, log):
+        """Reason and address are in the line, and not a word of what the caller has written."""
+        self.refuse(app, error="marked", error_description="marked", code="marked")
+        assert "marked" not in log.text
+        (line,) = log.events
+        assert (line["event"], line["reason"]) == ("login_refused", "auth0-error")
+        assert line["address_hash"] == hashes(app, "--address", "127.0.0.1")[0]
+
+    @pytest.mark.parametrize(
+        ("query", "level"),
+        [
+            ({"error": "access_denied"}, "INFO"),
+            ({"state": "x"}, "INFO"),
+            ({"error": "server_error"}, "WARNING"),
+        ],
+        ids=["changed their mind", "went back", "else"],
+    )
+    def test_level(self, app, log, query, level):
+        """What happens every day is no warning."""
+        self.refuse(app, **query)
+        assert [one.levelname for one in log.records] == [level]
 
 
 class TestAddress:

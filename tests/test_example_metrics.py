@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from examples.metrics import opentelemetry, prometheus
-from flask_auth0_mfa.signals import EVENTS
+from flask_auth0_mfa.signals import EVENTS, LoginRefusal, LogoutRefusal
 
 from .observed import ANA, wrong_code
 from .visitor import Visitor
@@ -33,6 +34,7 @@ def walk(app, tenant, clock):
     ana.press(page, "code", code=wrong_code(tenant))
     ana.press(page, "code", code=tenant.current_otp(ANA))
     ana.json("POST", "/auth/mfa/verify", json={"mfa_token": "x", "otp": "000000"})
+    ana.json("GET", "/auth/callback?state=x")
 
 
 class TestPrometheus:
@@ -66,6 +68,8 @@ class TestPrometheus:
             'auth0_mfa_failed_total{method="otp",reason="verification_failed"}': 1,
             'auth0_mfa_verified_total{method="otp"}': 1,
             'auth0_mfa_refused_total{reason="tampered"}': 1,
+            "auth0_mfa_logged_in_total": 1,
+            'auth0_mfa_login_refused_total{reason="state"}': 1,
         }
         bucket = 'auth0_mfa_duration_seconds_bucket{{le="{}",method="otp"}}'
         rose = [after[bucket.format(le)] - before.get(bucket.format(le), 0) for le in (30.0, 45.0)]
@@ -129,6 +133,8 @@ class TestOpenTelemetry:
             ("auth0_mfa.verify_failed", "other", "other"): 1,
             ("auth0_mfa.verified", "otp"): 1,
             ("auth0_mfa.check_refused", "tampered"): 1,
+            ("auth0_mfa.logged_in",): 1,
+            ("auth0_mfa.login_refused", "state"): 1,
         }
 
 
@@ -160,3 +166,9 @@ def test_same_bounds():
     """Both examples know the same values."""
     assert prometheus.KNOWN == opentelemetry.KNOWN
     assert set(prometheus.COUNTERS) == set(opentelemetry.COUNTED)
+
+
+@pytest.mark.parametrize("refusal", [LoginRefusal, LogoutRefusal], ids=["login", "logout"])
+def test_reasons(refusal):
+    """No reason for which a login or logout is refused is counted as another."""
+    assert set(get_args(refusal)) <= prometheus.KNOWN["reason"]

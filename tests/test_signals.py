@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from urllib.parse import parse_qs, urlencode, urlsplit
+
 import pytest
 from blinker import NamedSignal
+from flask import request
 
-from flask_auth0_mfa import signals
+from flask_auth0_mfa import LoginRequiredError, current_auth0, signals
 from flask_auth0_mfa.errors import Auth0UnavailableError
 from flask_auth0_mfa.services import EXTENSION
+from flask_auth0_mfa.tokens import LOGOUT_EVENT
 
 from .conftest import ADMIN
 from .observed import ANA, wrong_code
@@ -278,3 +283,215 @@ def test_seconds(ana, check, tenant, clock, heard):
     assert ana.json("POST", "/auth/mfa/verify", json=body).status_code == 200
     (proof,) = (what for name, what in heard if name == "verified")
     assert 40 <= proof["seconds"] <= 45
+
+
+def told(heard, name):
+    """Return the arguments of each signal of that name, in order."""
+    return [what for one, what in heard if one == name]
+
+
+def finish(visitor, **query):
+    """Begin a login and open the callback with these parameters, as Auth0 or anybody else would."""
+    authorization = visitor.client.get("/auth/login").headers["Location"]
+    (state,) = parse_qs(urlsplit(authorization).query)["state"]
+    url = f"/auth/callback?{urlencode({'state': state} | query)}"
+    return url, visitor.json("GET", url)
+
+
+class TestLoginRefused:
+    """A login that the callback refuses is told once, with a reason of ours and nothing else."""
+
+    @pytest.mark.parametrize("query", ["", "?code=x&state=x", "?error=access_denied&state=x"])
+    def test_never_begun(self, visitor, heard, query):
+        """A callback of a login that this browser has not begun, whatever its address says."""
+        assert visitor.json("GET", f"/auth/callback{query}").status_code == 400
+        assert heard == [("login_refused", {"reason": "state"})]
+
+    def test_finished_before(self, visitor, tenant, heard):
+        """The same callback a second time."""
+        url, _ = finish(visitor, code="x")
+        visitor.json("GET", url)
+        assert [what["reason"] for what in told(heard, "login_refused")] == ["code", "state"]
+
+    def test_head(self, visitor, heard):
+        """A program that only looks at the address of a callback that would be genuine."""
+        authorization = visitor.client.get("/auth/login").headers["Location"]
+        (state,) = parse_qs(urlsplit(authorization).query)["state"]
+        visitor.client.head(f"/auth/callback?code=x&state={state}")
+        assert heard == [("login_refused", {"reason": "state"})]
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            ("access_denied", "access_denied"),
+            ("unauthorized", "auth0-error"),
+            ("unauthorized_client", "auth0-error"),
+            ("id-token\r\n", "auth0-error"),
+        ],
+    )
+    def test_error_in_the_address(self, visitor, heard, error, reason):
+        """Auth0's error in the address, which anybody can write: not a word of it is repeated."""
+        finish(visitor, error=error, error_description="call 555-evil")
+        assert heard == [("login_refused", {"reason": reason})]
+
+    @pytest.mark.parametrize(
+        ("status", "error", "reason"),
+        [
+            (403, "invalid_grant", "code"),
+            (401, "invalid_client", "client"),
+            (401, "access_denied", "client"),
+            (403, "unauthorized_client", "client"),
+            (429, "too_many_requests", "auth0-error"),
+            (400, ["code"], "auth0-error"),
+            (500, "server_error", "auth0_unavailable"),
+        ],
+    )
+    def test_exchange(self, visitor, tenant, heard, status, error, reason):
+        """The token endpoint refuses the code, the application, or everything."""
+        tenant.fault("/oauth/token", status=status, body={"error": error})
+        finish(visitor, code="x")
+        assert heard == [("login_refused", {"reason": reason})]
+
+    @pytest.mark.parametrize("error", ["invalid_client", "access_denied"])
+    def test_wrong_secret(self, visitor, tenant, caplog, error):
+        """A secret that Auth0 refuses, by either of its words: the log says what to check."""
+        tenant.fault("/oauth/token", status=401, body={"error": error})
+        _, answer = finish(visitor, code="x")
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+        assert "check AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET" in caplog.text
+
+    @pytest.mark.parametrize("claims", [None, {"nonce": "of another login"}], ids=["none", "nonce"])
+    def test_id_token(self, visitor, tenant, heard, claims):
+        """An answer without an ID token, or with one of another login."""
+        body = {"access_token": "x", "token_type": "Bearer", "expires_in": 600}
+        if claims is not None:
+            body["id_token"] = tenant.keys.sign(claims)
+        tenant.fault("/oauth/token", status=200, body=body)
+        finish(visitor, code="x")
+        assert heard == [("login_refused", {"reason": "id-token"})]
+
+    def test_step_up(self, ana, heard):
+        """A tenant that does not ask for the factor for which a guard has sent the user there."""
+        assert ana.get("/open").status == 403
+        assert names(heard)[-2:] == ["logged_in", "login_refused"]
+        assert heard[-1][1] == {"reason": "step_up_unavailable"}
+
+    @pytest.mark.parametrize("id_token", [None, "a.b.c"])
+    def test_own_login(self, app, heard, id_token):
+        """A login that the application ran itself, and whose ID token is missing or forged."""
+        answer = {"access_token": "x", "expires_in": 600, "id_token": id_token}
+        with app.test_request_context(), pytest.raises(LoginRequiredError):
+            current_auth0.sign_in(answer)
+        assert heard == [("login_refused", {"reason": "id-token"})]
+
+    def test_own_login_without_keys(self, app, tenant, heard):
+        """A login that the application ran itself, while the tenant's keys cannot be had."""
+        tenant.fault("/.well-known/jwks.json", status=500, times=5)
+        answer = {"access_token": "x", "expires_in": 600, "id_token": tenant.keys.sign({})}
+        with app.test_request_context(), pytest.raises(Auth0UnavailableError):
+            current_auth0.sign_in(answer)
+        assert heard == [("login_refused", {"reason": "auth0_unavailable"})]
+
+
+class TestLogoutRefused:
+    """A back-channel logout that is refused is told once, with what is wrong with its token."""
+
+    @staticmethod
+    def tell(app, tenant, changes, sign=lambda token: token):
+        """Send a logout token for Ana with these changes; return the status of the answer."""
+        claims = {
+            "iss": tenant.issuer,
+            "aud": "demo-client",
+            "iat": int(time.time()),
+            "sub": tenant.user(ANA).sub,
+            "events": {LOGOUT_EVENT: {}},
+            **changes,
+        }
+        token = sign(tenant.keys.sign({k: v for k, v in claims.items() if v is not None}))
+        return app.test_client().post("/auth/backchannel-logout", data={"logout_token": token})
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"iss": "https://evil.test/"}, "iss"),
+            ({"aud": "another-client"}, "aud"),
+            ({"iat": 1}, "iat"),
+            ({"iat": None}, "iat"),
+            ({"exp": 1}, "exp"),
+            ({"events": {"https://evil.test/": {}}}, "events"),
+            ({"nonce": "x"}, "nonce"),
+            ({"sub": None}, "sub"),
+        ],
+        ids=str,
+    )
+    def test_claims(self, app, tenant, heard, changes, reason):
+        """A token that the tenant has signed for something else, or long ago."""
+        assert self.tell(app, tenant, changes).status_code == 400
+        assert heard == [("logout_refused", {"reason": reason})]
+
+    @pytest.mark.parametrize("token", ["", "a.b.c", None], ids=["none", "nonsense", "changed"])
+    def test_signature(self, app, tenant, heard, token):
+        """A token that the tenant has not signed."""
+        answer = self.tell(app, tenant, {}, lambda good: good[:-8] if token is None else token)
+        assert answer.status_code == 400
+        assert heard == [("logout_refused", {"reason": "signature"})]
+
+    def test_keys_unavailable(self, app, tenant, heard):
+        """A token that cannot be checked, as the tenant's keys cannot be had."""
+        tenant.fault("/.well-known/jwks.json", status=500, times=5)
+        assert self.tell(app, tenant, {}).status_code == 503
+        assert heard == [("logout_refused", {"reason": "auth0_unavailable"})]
+
+    def test_state_down(self, app, tenant, heard, monkeypatch):
+        """A genuine token that cannot be written down, so that its sessions go on."""
+
+        def down(*_):
+            raise Auth0UnavailableError()
+
+        monkeypatch.setattr(app.extensions[EXTENSION].logins.memory.state, "put", down)
+        assert self.tell(app, tenant, {}).status_code == 503
+        assert heard == [("logout_refused", {"reason": "auth0_unavailable"})]
+
+    def test_genuine(self, app, tenant, heard):
+        """A logout that is done is no refusal."""
+        assert self.tell(app, tenant, {}).status_code == 200
+        assert heard == []
+
+
+class TestUnlocked:
+    """Who lets a locked user try again is told, and whom."""
+
+    @pytest.fixture
+    def support(self, app):
+        """A page of the application's own, on which support unlocks users."""
+
+        @app.post("/unlock")
+        def unlock():
+            current_auth0.unlock(request.form["user_id"], by=request.form.get("by"))
+            return "Done"
+
+    def test_on_a_page(self, support, ana, tenant, heard):
+        """By whom is who is signed in where it was done."""
+        ana.client.post("/unlock", data={"user_id": "auth0|ben"})
+        assert heard == [("unlocked", {"user_id": "auth0|ben", "by": tenant.user(ANA).sub})]
+
+    def test_on_a_page_without_login(self, support, visitor, heard):
+        """A page without a login of ours names nobody."""
+        visitor.client.post("/unlock", data={"user_id": "auth0|ben"})
+        assert heard == [("unlocked", {"user_id": "auth0|ben", "by": None})]
+
+    def test_by_name(self, support, ana, heard):
+        """A page with a login of its own says who it was, whoever is signed in by the extension."""
+        ana.client.post("/unlock", data={"user_id": "auth0|ben", "by": "agent-17"})
+        assert heard == [("unlocked", {"user_id": "auth0|ben", "by": "agent-17"})]
+
+    def test_not_done(self, app, heard, monkeypatch):
+        """What could not be done is not told."""
+
+        def down(*_):
+            raise Auth0UnavailableError()
+
+        monkeypatch.setattr(app.extensions[EXTENSION].limits.limiter.limiter, "clear", down)
+        with app.app_context(), pytest.raises(Auth0UnavailableError):
+            current_auth0.unlock("auth0|ben")
+        assert heard == []

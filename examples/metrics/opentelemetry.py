@@ -29,6 +29,10 @@ COUNTED = {
     "enrolled": ("method",),
     "token_refreshed": (),
     "rate_limited": ("limit",),
+    "unlocked": (),
+    "logged_in": (),
+    "login_refused": ("reason",),
+    "logout_refused": ("reason",),
 }
 # What an attribute may say. Anything else is "other", and no user is ever in one: each new value
 # is a new series for whoever stores them.
@@ -39,6 +43,8 @@ KNOWN = {
         *("mfa_token_expired", "auth0_unavailable", "step_up_unavailable"),
         *("tampered", "foreign", "unknown", "used", "expired", "form-token", "cross-site"),
         *("timeout", "tenant", "lost"),
+        *("state", "auth0-error", "code", "client", "id-token"),
+        *("signature", "iss", "aud", "iat", "exp", "events", "nonce", "sub"),
     },
     "limit": {
         *("user", "context", "row", "address", "recovery", "send", "send-context", "poll"),

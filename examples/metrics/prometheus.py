@@ -36,6 +36,8 @@ KNOWN = {
         *("mfa_token_expired", "auth0_unavailable", "step_up_unavailable"),
         *("tampered", "foreign", "unknown", "used", "expired", "form-token", "cross-site"),
         *("timeout", "tenant", "lost"),
+        *("state", "auth0-error", "code", "client", "id-token"),
+        *("signature", "iss", "aud", "iat", "exp", "events", "nonce", "sub"),
     },
     "limit": {
         *("user", "context", "row", "address", "recovery", "send", "send-context", "poll"),
@@ -60,6 +62,10 @@ COUNTERS = {
     "enrolled": counter("enrolled", "Methods that were added", "method"),
     "token_refreshed": counter("refreshed", "Access tokens that Auth0 gave"),
     "rate_limited": counter("limited", "Tries and messages that a limit refused", "limit"),
+    "unlocked": counter("unlocked", "Users whom support let try again"),
+    "logged_in": counter("logged_in", "Logins"),
+    "login_refused": counter("login_refused", "Logins that the callback refused", "reason"),
+    "logout_refused": counter("logout_refused", "Back-channel logouts that were refused", "reason"),
 }
 SECONDS = Histogram(
     "auth0_mfa_duration_seconds",

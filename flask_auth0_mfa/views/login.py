@@ -41,8 +41,9 @@ from ..responses import error_page, see_other, wants_json
 from ..sealing import LOGIN, SealBrokenError, Sealer, SealExpiredError
 from ..services import services
 from ..sessions import auth0_session
+from ..signals import LoginRefusal
 from ..signin import has_multifactor
-from ..tokens import InvalidTokenError, SigningKeys
+from ..tokens import InvalidTokenError, LogoutTokenError, SigningKeys
 from ..transport import deadline, read_body
 
 logger = logging.getLogger("flask_auth0_mfa")
@@ -179,14 +180,16 @@ def callback() -> Response:
     """Finish the login: exchange the code, check the ID token, begin the session."""
     found = services()
     state = request.args.get("state", "")
-    begun = found.oauth.framework.get_state_data(flask_session, state) or {}
+    begun = found.oauth.framework.get_state_data(flask_session, state)
     try:
         token = _exchanged()
         claims = dict(token["userinfo"])
         found.sign_in.verifier.check(claims)
         response = token_response(token)
     except (Auth0MFAError, InvalidTokenError, JoseError, OAuthError, KeyError) as error:
-        return _login_failed(error)
+        reason = _refusal(error) if begun else "state"
+        found.sign_in.tell_of_refusal(reason)
+        return _login_failed(error, reason)
     ticket = begun.get("ticket") or {}
     with auth0_session() as session:
         if session.user is not None and session.user.get("sub") != claims["sub"]:
@@ -197,6 +200,7 @@ def callback() -> Response:
         audience = ticket["audience"] if ticket.get("step_up") else None
         found.sign_in.sign_in(session, response, claims, audience=audience)
         if ticket and not _does_what_was_asked(claims, ticket, session):
+            found.sign_in.tell_of_refusal("step_up_unavailable")
             return _answer(StepUpUnavailableError(), session)
     return see_other(own_page(begun.get("return_to")) or home_url())
 
@@ -232,17 +236,42 @@ def _does_what_was_asked(
     return has_multifactor(claims) and (is_fresh or not says_when) and has_token
 
 
-def _login_failed(error: Exception) -> Response:
+def _refusal(error: Exception) -> LoginRefusal:
+    """Return why a login that was begun here did not come through."""
+    if isinstance(error, Auth0UnavailableError):
+        return "auth0_unavailable"
+    if isinstance(error, MismatchingStateError):
+        # HEAD: Authlib reads the address of a GET only.
+        return "state"
+    if not isinstance(error, OAuthError):
+        return "id-token"
+    if request.args.get("error"):
+        # What the address says is not repeated: anybody could have written it.
+        return "access_denied" if error.error == "access_denied" else "auth0-error"
+    # The token endpoint's own word. Auth0 has two for credentials that are wrong, and users
+    # cannot be denied any more by now.
+    if error.error in ("invalid_client", "unauthorized_client", "access_denied"):
+        return "client"
+    return "code" if error.error == "invalid_grant" else "auth0-error"
+
+
+def _login_failed(error: Exception, reason: LoginRefusal) -> Response:
     """Answer a login that did not come through; Auth0's own words are never shown (SEC-36)."""
     if isinstance(error, Auth0MFAError):
         meaning: Auth0MFAError = error
-    elif isinstance(error, MismatchingStateError):
+    elif reason == "state":
         meaning = InvalidRequestError(
             marked("This login was not started here, or was finished before.")
         )
-    elif isinstance(error, OAuthError) and error.error == "access_denied":
+    elif reason == "access_denied":
         meaning = AccessDeniedError()
     else:
+        if reason == "client":
+            logger.error(
+                "Auth0 POST /oauth/token refused this application: check AUTH0_CLIENT_ID, "
+                "AUTH0_CLIENT_SECRET and the application's grant types (Authorization Code) in the "
+                "dashboard"
+            )
         logger.warning("A login failed: %s", type(error).__name__)
         meaning = InvalidRequestError(marked("The login could not be completed. Start it again."))
     with auth0_session() as session:
@@ -292,17 +321,11 @@ def backchannel_logout() -> Response:
 
     Works for the processes that share ``AUTH0_STATE_URI``.
     """
-    found = services()
     try:
-        claims = found.sign_in.verifier.verify_logout_token(request.form.get("logout_token", ""))
-    except InvalidTokenError as error:
+        services().sign_in.end_everywhere(request.form.get("logout_token", ""))
+    except LogoutTokenError as error:
         logger.warning("A back-channel logout was refused: %s", error)
         raise InvalidRequestError("The logout token is not valid.") from None
-    sid, subject = claims.get("sid"), claims.get("sub")
-    found.logins.end_everywhere(
-        auth0_sid=sid if isinstance(sid, str) else None,
-        subject=subject if isinstance(subject, str) else None,
-    )
     return jsonify({})
 
 
