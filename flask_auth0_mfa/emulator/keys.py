@@ -34,6 +34,10 @@ class SigningKeys:
         """Sign with a new key from now on; the JWKS goes on listing the previous one."""
         self._keys = [_new_key(), *self._keys][:_KEPT]
 
+    def forget_previous(self) -> None:
+        """List the current key alone, as after some time."""
+        del self._keys[1:]
+
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
         """Return the claims as a signed JWT."""
         key = self._keys[0]

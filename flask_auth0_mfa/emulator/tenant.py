@@ -185,8 +185,9 @@ class Tenant:
             self.keys.rotate()
 
     def reset(self) -> None:
-        """Return to the state at the start: users, clock, tokens, faults; the keys stay."""
+        """Return to the state at the start: users, clock, tokens, faults; the signing key stays."""
         with self.lock:
+            self.keys.forget_previous()
             self.clock.reset()
             self.faults.clear()
             self.limits.clear()

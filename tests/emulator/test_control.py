@@ -58,9 +58,11 @@ def test_pushes(application: Application) -> None:
     assert again.status_code == 404
 
 
-def test_reset(application: Application) -> None:
-    """Everything is as at the start: tokens, clock, faults, messages; the keys stay."""
-    keys = application.http.get(f"{application.url}/.well-known/jwks.json").json()
+def test_reset(application: Application, tenant: Tenant) -> None:
+    """Everything is as at the start: tokens, clock, faults, messages; the signing key stays."""
+    address = f"{application.url}/.well-known/jwks.json"
+    tenant.rotate_keys()
+    key, previous = application.http.get(address).json()["keys"]
     tokens = application.log_in(ANA)
     control(application, "clock", {"advance": 5_000})
     control(application, "faults", {"path": "/oauth/token", "status": 500, "times": 9})
@@ -70,7 +72,8 @@ def test_reset(application: Application) -> None:
     assert content["messages"] == content["pushes"] == []
     assert content["calls"] == []
     assert application.refresh(tokens["refresh_token"]).status_code == 403
-    assert application.http.get(f"{application.url}/.well-known/jwks.json").json() == keys
+    assert application.http.get(address).json()["keys"] == [key]
+    assert key != previous
 
 
 def test_clock(application: Application) -> None:
