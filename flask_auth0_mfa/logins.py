@@ -97,17 +97,24 @@ class Logins:
     def end(self, session: Auth0Session) -> None:
         """End this login, also for answers that are still on their way."""
         if session.login_id is not None:
-            self._end("login", session.login_id)
+            self._end("login", session.login_id, self.memory.clock())
 
-    def end_everywhere(self, *, auth0_sid: str | None, subject: str | None) -> None:
-        """End the logins of an Auth0 session, or all of a user's (back-channel logout)."""
+    def end_everywhere(self, *, auth0_sid: str | None, subject: str | None, before: float) -> None:
+        """End the logins of an Auth0 session, or all of a user's (back-channel logout).
+
+        :param before: logins that began after this moment go on.
+        """
+        ends_at = min(before, self.memory.clock())
         if auth0_sid is not None:
-            self._end("sid", auth0_sid)
+            self._end("sid", auth0_sid, ends_at)
         elif subject is not None:
-            self._end("sub", subject)
+            self._end("sub", subject, ends_at)
 
-    def _end(self, kind: str, value: str) -> None:
-        self.memory.put(("ended", kind, value), {"at": self.memory.clock()}, self.lifetime())
+    def _end(self, kind: str, value: str, ends_at: float) -> None:
+        name = ("ended", kind, value)
+        known = self.memory.get(name)
+        if known is None or known["at"] < ends_at:
+            self.memory.put(name, {"at": ends_at}, self.lifetime())
 
     def ended_at(self, session: Auth0Session) -> float | None:
         """Return when this login was ended, here or elsewhere.

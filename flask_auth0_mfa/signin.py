@@ -14,7 +14,14 @@ from .flows import new_sid
 from .logins import Logins
 from .models import ANY_AUDIENCE, AccessToken, Auth0Session, TokenResponse, Verification
 from .signals import LoginRefusal
-from .tokens import PROTOCOL_CLAIMS, IdTokenVerifier, InvalidTokenError, LogoutTokenError, is_for
+from .tokens import (
+    LEEWAY,
+    PROTOCOL_CLAIMS,
+    IdTokenVerifier,
+    InvalidTokenError,
+    LogoutTokenError,
+    is_for,
+)
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -119,6 +126,8 @@ class SignInFlow:
             self.logins.end_everywhere(
                 auth0_sid=sid if isinstance(sid, str) else None,
                 subject=subject if isinstance(subject, str) else None,
+                # The same token sent once more does not end the user's next login.
+                before=claims["iat"] + LEEWAY,
             )
         except LogoutTokenError as error:
             signals.logout_refused.send(self.sender, reason=error.reason)

@@ -86,6 +86,29 @@ class TestEnded:
         ana.log_in("ana@example.com") if "password" in ana.get("/auth/login").html else None
         assert is_in(ana)
 
+    @pytest.mark.parametrize("claim_of_it", ["sub", "sid"])
+    def test_sent_again(self, app, ana, logout_token, clock, claim_of_it):
+        """A token that is sent once more ends what it has ended, and not the next login."""
+        token = logout_token(**{claim_of_it: claim(ana, claim_of_it)})
+        tell(app, token)
+        cookies_of_before = Visitor(app)
+        cookies_of_before.take_cookies(ana)
+        clock.advance(90)
+        # The same session of Auth0: nobody has ended that one.
+        ana.log_in("ana@example.com") if "password" in ana.get("/auth/login").html else None
+        tell(app, token)
+        assert (is_in(ana), is_in(cookies_of_before)) == (True, False)
+
+    def test_older_one_comes_last(self, app, ana, logout_token, clock):
+        """What a newer token has ended stays ended when an older one comes after it."""
+        older = logout_token(sub=claim(ana, "sub"))
+        clock.advance(90)
+        later = Visitor(app)
+        later.log_in("ana@example.com")
+        tell(app, logout_token(sub=claim(later, "sub"), iat=int(clock()), exp=int(clock()) + 120))
+        tell(app, older)
+        assert not is_in(later)
+
     @pytest.mark.redis
     def test_other_process(self, make_app, logout_token):
         """All processes that share Redis know of it."""
