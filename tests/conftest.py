@@ -14,6 +14,7 @@ from hypothesis import settings
 from flask_auth0_mfa import Auth0MFA, current_auth0, requires_login, requires_stepup
 from flask_auth0_mfa.emulator import Tenant, serve
 
+from .routes import RememberedRule
 from .templates import TemplateMemory
 from .visitor import Visitor
 
@@ -29,8 +30,10 @@ settings.register_profile("ordinary", deadline=None, derandomize=True)
 settings.register_profile("campaign", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ordinary"))
 
-# Most tests make an application of their own; without this each would compile its templates again.
+# Most tests make an application of their own; without this each would compile its templates and
+# its routes again.
 Flask.jinja_options = {"bytecode_cache": TemplateMemory()}
+Flask.url_rule_class = RememberedRule
 
 
 class Clock:
