@@ -53,8 +53,7 @@ demo: $(VENV)/.installed-demo
 	@$(BIN)/python -u -m examples.bank.demo
 
 test: $(VENV)/.installed-dev programs
-	$(BIN)/python -m pytest -p tools.pytest_programs \
-		-n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -p tools.pytest_programs -n $(WORKERS) --dist loadfile
 
 coverage: $(VENV)/.installed-dev programs
 	$(BIN)/python -m pytest -p tools.pytest_programs --cov

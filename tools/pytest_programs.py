@@ -1,8 +1,6 @@
 """pytest plugin: fast tests first, and tests that lack a system program are skipped by name.
 
-Where processes share the tests the slow ones come first, or one of them would be left over for the
-end, when the other processes have nothing to do. Under ``CI=true`` such a skip fails the run.
-Loaded by ``pytest -p tools.pytest_programs``.
+Under ``CI=true`` such a skip fails the run. Loaded by ``pytest -p tools.pytest_programs``.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import pytest
 
 from tools.system_programs import NEEDS, skip_reason
 
-#: Tests without any of these markers run before all others; in shared runs, after them.
+#: Tests without any of these markers run before all others.
 SLOWEST_LAST = ("slow", "redis", "sdk", "node", "browser")
 
 
@@ -60,12 +58,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests by their slowest marker, and skip those whose programs are missing.
 
     Last of all plugins, so that tests left out with ``-m`` or ``-k`` do not count.
     """
-    items.sort(key=_slowness, reverse=hasattr(config, "workerinput"))
+    items.sort(key=_slowness)
     reasons = {marker: skip_reason(marker) for marker in NEEDS}
     for item in items:
         reason = next(filter(None, (reasons.get(mark.name) for mark in item.iter_markers())), None)
