@@ -239,6 +239,14 @@ class TestStepUp:
         assert page.url == "http://localhost/call/open?x=1"
         assert page.text.startswith("200 /v1/open")
 
+    def test_tenant_that_asks_by_now(self, app, ana, tenant):
+        """The tenant is asked again, though it has just handed out a token without a check."""
+        app.config["DO"] = lambda api: api.get("plain").text
+        assert ana.get("/do").status == 200
+        required = {"error": "mfa_required", "mfa_token": "Fe26.2*now"}
+        tenant.fault("/oauth/token", status=403, body=required)
+        assert ana.get("/call/open").path == "/auth/mfa/challenge"
+
 
 class TestNoCircles:
     """An API that is never content ends in an error."""

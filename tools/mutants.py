@@ -39,7 +39,15 @@ MODULES: dict[str, tuple[str, ...]] = {
     "flows/enrollment": ("enrollment",),
     "flows/parts": ("stepup", "push", "signals"),
     "flows/proof": ("decorators", "stepup"),
-    "flows/tokens": ("rotation", "refresh", "stepup", "approval", "downstream"),
+    "flows/tokens": (
+        "rotation",
+        "stepup",
+        "approval",
+        "downstream",
+        "extension",
+        "decorators",
+        "signals",
+    ),
     "flows/verification": (
         "stepup",
         "chain",

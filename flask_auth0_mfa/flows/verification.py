@@ -202,12 +202,11 @@ class VerificationFlow:
         """Go on with the next factor of a chain: a new context for the same target."""
         self.contexts.mark_used(context)
         session.close_context(context)
-        before = session.targets.pop(context.id, None)
+        before = session.targets.pop(context.id)
         if context.enrollment is not None:
             self.challenges.forget(session)
-            if before is not None:
-                code = _first_code(context.enrollment) or before.recovery_code
-                before = replace(before, recovery_code=code)
+            code = _first_code(context.enrollment) or before.recovery_code
+            before = replace(before, recovery_code=code)
             self._tell_of_method(session, context, context.enrollment.method)
         if context.chain + 1 > MAX_CHAIN:
             return StepUpUnavailableError()
