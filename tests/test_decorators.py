@@ -541,9 +541,11 @@ class TestMethods:
 
     def test_proof_by_another_method(self, ana, tenant):
         """A proof by text message does not open a view for the authenticator app."""
+        waiting = ana.get("/otp")
         page = ana.challenge_page("/transfer", "Text message")
         assert ana.press(page, "code", code=tenant.last_message(ANA).code).path == "/transfer"
         assert ana.get("/otp").path == "/auth/mfa/challenge"
+        assert ana.get(waiting.url).heading == waiting.heading
 
     def test_proof_by_that_method(self, ana, code):
         """A proof by the app opens both."""
@@ -599,6 +601,13 @@ class TestTenantThatDoesNotAsk:
         assert page.status == 403
         assert page.heading == "A second check is needed, but it is not set up"
         assert ana.get("/open").status == 403
+
+    def test_asks_by_now(self, ana, tenant):
+        """A guard asks anew, though a token was handed out without a second factor just now."""
+        assert ana.json("GET", f"/token?audience={OPEN}").status_code == 200
+        required = {"error": "mfa_required", "mfa_token": "Fe26.2*now"}
+        tenant.fault("/oauth/token", status=403, body=required)
+        assert ana.get("/open").path == "/auth/mfa/challenge"
 
     def test_program(self, ana):
         """A program is told the same, with the address that a person can try."""

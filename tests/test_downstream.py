@@ -308,12 +308,15 @@ class TestOtherAnswers:
 
     def test_token_first(self, ana, visitor, app):
         """Getting the token may need a check itself, and a login before that."""
-        assert ana.get("/call/balance").path == "/auth/mfa/challenge"
+        page = ana.get("/call/balance")
+        assert page.path == "/auth/mfa/challenge"
+        assert ana.get("/call/balance").url == page.url
         assert Visitor(app).json("GET", "/call/balance").json["error"] == "login_required"
 
     def test_scope(self, ana, tenant):
-        """The token is for the scope that was asked for."""
+        """The token is for the scope that was asked for, and one that lacks it is not used."""
         assert ana.step_up("/call/balance?scope=close:accounts", code(tenant)).status == 403
+        assert ana.get("/call/balance?scope=close:accounts").path == "/auth/mfa/challenge"
 
 
 class TestOrigin:

@@ -199,9 +199,10 @@ class TestAccessToken:
         claims = {"iss": tenant.issuer, "iat": now, "exp": now + 600, "aud": ACCOUNTS}
         token = tenant.keys.sign({**claims, "sub": tenant.user(ANA).sub})
         body = {"token_type": "Bearer", "expires_in": 600, "access_token": token}
-        tenant.fault("/oauth/token", status=200, body=body)
-        found = do(lambda: current_auth0.get_access_token(ACCOUNTS, "read:accounts"))
-        assert (found.token, found.scope) == (token, "read:accounts")
+        tenant.fault("/oauth/token", status=200, body=body, times=2)
+        for scope in (None, "read:accounts"):
+            found = do(lambda scope=scope: current_auth0.get_access_token(ACCOUNTS, scope))
+            assert (found.token, found.scope) == (token, scope or "")
 
     def test_audience_outside_the_policy(self, do, caplog):
         """An API that the refresh token is not good for is told, with the remedy in the log."""

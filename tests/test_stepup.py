@@ -719,6 +719,13 @@ class TestAnswerForSomebodyElse:
         assert answer.status in (401, 403)
         assert "token for" not in ana.get(TARGET).text
 
+    @pytest.mark.parametrize("answer", ["id_token"], indirect=True)
+    def test_log(self, answer, caplog):
+        """The log says why the ID token was refused, for whoever looks for the reason."""
+        told = [one.getMessage() for one in caplog.get_records("setup")]
+        reason = "the ID token's sub is not acceptable"
+        assert f"An ID token from the token endpoint was refused: {reason}" in told
+
     def test_user_is_the_same(self, ana, answer):
         """The session does not become the other user's."""
         assert ana.json("GET", "/auth/profile").json["email"] == ANA

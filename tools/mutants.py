@@ -47,6 +47,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "extension",
         "decorators",
         "signals",
+        "remember",
     ),
     "flows/verification": (
         "stepup",
@@ -57,6 +58,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         "enrollment",
         "remember",
         "signals",
+        "decorators",
+        "extension",
+        "factors_flow",
     ),
     "sessions": ("sessions", "cookies", "parallel_tabs"),
     "cookies": ("cookies", "budget", "parallel_tabs"),
