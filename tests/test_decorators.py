@@ -450,8 +450,10 @@ class TestProof:
         assert ana.get("/admin").path == "/auth/mfa/challenge"
 
     def test_another_scope(self, ana, code):
-        """A check for reading does not open the view that moves money."""
+        """A check for reading does not open the view that moves money, nor pass its check."""
+        waiting = ana.get("/transfer")
         ana.step_up("/function", code)
+        assert ana.get(waiting.url).heading == waiting.heading
         assert ana.get("/transfer").path == "/auth/mfa/challenge"
 
     def test_both_scopes(self, ana, code):
@@ -558,6 +560,8 @@ class TestMethods:
         body = {"mfa_token": token, "recovery_code": tenant.recovery_code(ANA)}
         answer = ana.json("POST", "/auth/mfa/verify", json=body)
         assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+        text = "This method is not accepted here. Use another one."
+        assert answer.json["error_description"] == text
         assert grants(tenant) == []
 
     def test_no_such_method(self, app):

@@ -148,6 +148,7 @@ class TestButton:
         _, fields = choice.form(PUSH)
         answer = ana.client.post(POLL, data=fields, headers={"Accept": "text/html"})
         assert answer.status_code == 400
+        assert "No request was sent to the phone. Send one first." in answer.text
         assert polls(tenant) == 0
 
     def test_one_method_only(self, visitor, tenant):

@@ -48,6 +48,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "decorators",
         "signals",
         "remember",
+        "universal_login",
     ),
     "flows/verification": (
         "stepup",
@@ -61,6 +62,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "decorators",
         "extension",
         "factors_flow",
+        "rotation",
+        "lost_memory",
     ),
     "sessions": ("sessions", "cookies", "parallel_tabs"),
     "cookies": ("cookies", "budget", "parallel_tabs"),

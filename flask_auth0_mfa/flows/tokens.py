@@ -125,8 +125,7 @@ class TokenFlow:
         opened, and what that one proved is too old for this view by now.
         """
         for context in [one for one in session.contexts.values() if one.answers(request)]:
-            target = session.targets.get(context.id)
-            if target is not None and self.is_met(session, target):
+            if self.is_met(session, session.targets[context.id]):
                 session.close_context(context)
         self.contexts.offer_open_one(session, request)
 
