@@ -497,6 +497,18 @@ class TestProof:
         assert ana.get("/transfer").path == "/transfer"
         assert ana.step_up("/fresh", code).text == "Inside"
 
+    def test_open_check_whose_proof_is_too_old(self, make_app, code, clock):
+        """A check that another one has met is not offered when that proof is too old by now."""
+        app = make_app()
+        view = requires_stepup(PAYMENTS, scope="transfer:funds", max_age=60)(lambda: "Inside")
+        app.add_url_rule("/fresh", view_func=view)
+        ana = Visitor(app)
+        ana.log_in(ANA)
+        first = ana.challenge_page("/fresh?tab=1")
+        assert ana.step_up("/fresh?tab=2", code).text == "Inside"
+        clock.advance(61)
+        assert ana.challenge_page("/fresh?tab=1").url != first.url
+
     def test_max_age_of_the_application(self, make_app, code, clock):
         """The application sets the default."""
         ana = Visitor(make_app(AUTH0_STEPUP_MAX_AGE=30))

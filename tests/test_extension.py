@@ -181,6 +181,17 @@ class TestAccessToken:
         token = do(lambda: current_auth0.get_access_token(PAYMENTS))
         assert {"read:payments", "transfer:funds"} <= set(token.scope.split())
 
+    def test_no_scope(self, do, code):
+        """Without a scope it is all that the user may have, also when the token has less."""
+        mfa_token = refused(do, scope="read:payments").mfa_token
+        do(lambda: current_auth0.verify(mfa_token, otp=code))
+        assert do(lambda: current_auth0.get_access_token(PAYMENTS)).scope == "read:payments"
+        with pytest.raises(MfaRequiredError) as caught:
+            do(lambda: current_auth0.get_access_token(PAYMENTS, refresh=True))
+        do(lambda: current_auth0.verify(caught.value.mfa_token, otp=code))
+        token = do(lambda: current_auth0.get_access_token(PAYMENTS))
+        assert {"read:payments", "transfer:funds"} <= set(token.scope.split())
+
     def test_scope_that_is_there(self, do, tenant):
         """Asking for less than the token has makes no call."""
         do(lambda: current_auth0.get_access_token(ACCOUNTS))

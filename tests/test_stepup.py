@@ -731,14 +731,19 @@ class TestAnswerForSomebodyElse:
         assert ana.json("GET", "/auth/profile").json["email"] == ANA
 
 
-def test_answer_without_scope(ana, page, code, tenant):
-    """Where Auth0's answer names no scope, it is what was asked for (RFC 6749 section 5.1)."""
+def test_answer_without_scope(ana, code, tenant):
+    """Where Auth0's answer names no scope, it is what was asked for (RFC 6749 section 5.1): what
+    the view wants, and what the token before had.
+    """
+    ana.step_up("/api/balance", code)
+    page = ana.challenge_page(TARGET)
     now = int(time.time())
     claims = {"iss": tenant.issuer, "iat": now, "exp": now + 600, "aud": PAYMENTS}
     token = tenant.keys.sign({**claims, "sub": tenant.user(ANA).sub})
     body = {"token_type": "Bearer", "expires_in": 600, "access_token": token}
     tenant.fault("/oauth/token", status=200, body=body)
     assert landed(ana.press(page, "code", code=code))
+    assert ana.json("GET", "/api/balance").json == {"balance": 100}
 
 
 class TestCookies:
