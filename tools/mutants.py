@@ -49,6 +49,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "signals",
         "remember",
         "universal_login",
+        "sessions",
+        "resume",
     ),
     "flows/verification": (
         "stepup",
