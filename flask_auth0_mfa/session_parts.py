@@ -79,10 +79,12 @@ def session_of(
         "targets": targets,
         "mfa_context": {
             entry.get("kept_hash") or token_hash(str(entry.get("raw_mfa_token"))): {
-                **_shared(targets.get(identifier, {})),
+                **_shared(targets[identifier]),
                 **entry,
             }
             for identifier, entry in contexts.items()
+            # A browser may lose one cookie of two: without its target nobody knows what it is for.
+            if identifier in targets
         },
     }
     try:

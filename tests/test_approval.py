@@ -80,9 +80,24 @@ class TestApproval:
 
     def test_once(self, ana, code):
         """After the check the form goes through, and the next time it is asked for again."""
+        check = sent(ana)
         approve(ana, code)
         assert sent(ana).text == f"Approved: {TEXT}"
+        assert ana.get(check.url).heading == "You are already verified"
         assert sent(ana).path == "/auth/mfa/challenge"
+
+    def test_sent_again(self, ana, tenant):
+        """The form sent again before it is approved leads to the same check."""
+        assert sent(ana).url == sent(ana).url
+        assert refreshes(tenant) == [403]
+
+    def test_other_tab(self, ana, code):
+        """A tab that waits for the same text is told when it was approved in another one."""
+        first = ana.get("/pay/rent?tab=1")
+        token = ana.mfa_required("/pay/rent?tab=2")["mfa_token"]
+        assert ana.get(first.url).heading == first.heading
+        ana.json("POST", "/auth/mfa/verify", json={"mfa_token": token, "otp": code})
+        assert ana.get(first.url).heading == "You are already verified"
 
     def test_at_the_same_moment(self, ana, code, monkeypatch):
         """Of two requests that both find the approval unused, one goes through."""
@@ -183,6 +198,13 @@ class TestApproval:
         page = ana.get("/unprotected")
         assert page.status == 403
         assert "not set up" in page.text
+
+    def test_second_factor_by_now(self, ana, tenant):
+        """A tenant that asked for none a moment ago is asked again."""
+        ana.get("/unprotected")
+        required = {"error": "mfa_required", "mfa_token": "Fe26.2*now"}
+        tenant.fault("/oauth/token", status=403, body=required)
+        assert ana.get("/unprotected").path == "/auth/mfa/challenge"
 
 
 class TestText:

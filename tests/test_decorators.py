@@ -450,8 +450,10 @@ class TestProof:
         assert ana.get("/admin").path == "/auth/mfa/challenge"
 
     def test_another_scope(self, ana, code):
-        """A check for reading does not open the view that moves money."""
+        """A check for reading does not open the view that moves money, nor pass its check."""
+        waiting = ana.get("/transfer")
         ana.step_up("/function", code)
+        assert ana.get(waiting.url).heading == waiting.heading
         assert ana.get("/transfer").path == "/auth/mfa/challenge"
 
     def test_both_scopes(self, ana, code):
@@ -494,6 +496,18 @@ class TestProof:
         assert ana.get("/fresh").path == "/auth/mfa/challenge"
         assert ana.get("/transfer").path == "/transfer"
         assert ana.step_up("/fresh", code).text == "Inside"
+
+    def test_open_check_whose_proof_is_too_old(self, make_app, code, clock):
+        """A check that another one has met is not offered when that proof is too old by now."""
+        app = make_app()
+        view = requires_stepup(PAYMENTS, scope="transfer:funds", max_age=60)(lambda: "Inside")
+        app.add_url_rule("/fresh", view_func=view)
+        ana = Visitor(app)
+        ana.log_in(ANA)
+        first = ana.challenge_page("/fresh?tab=1")
+        assert ana.step_up("/fresh?tab=2", code).text == "Inside"
+        clock.advance(61)
+        assert ana.challenge_page("/fresh?tab=1").url != first.url
 
     def test_max_age_of_the_application(self, make_app, code, clock):
         """The application sets the default."""
@@ -541,9 +555,11 @@ class TestMethods:
 
     def test_proof_by_another_method(self, ana, tenant):
         """A proof by text message does not open a view for the authenticator app."""
+        waiting = ana.get("/otp")
         page = ana.challenge_page("/transfer", "Text message")
         assert ana.press(page, "code", code=tenant.last_message(ANA).code).path == "/transfer"
         assert ana.get("/otp").path == "/auth/mfa/challenge"
+        assert ana.get(waiting.url).heading == waiting.heading
 
     def test_proof_by_that_method(self, ana, code):
         """A proof by the app opens both."""
@@ -556,6 +572,8 @@ class TestMethods:
         body = {"mfa_token": token, "recovery_code": tenant.recovery_code(ANA)}
         answer = ana.json("POST", "/auth/mfa/verify", json=body)
         assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+        text = "This method is not accepted here. Use another one."
+        assert answer.json["error_description"] == text
         assert grants(tenant) == []
 
     def test_no_such_method(self, app):
@@ -599,6 +617,13 @@ class TestTenantThatDoesNotAsk:
         assert page.status == 403
         assert page.heading == "A second check is needed, but it is not set up"
         assert ana.get("/open").status == 403
+
+    def test_asks_by_now(self, ana, tenant):
+        """A guard asks anew, though a token was handed out without a second factor just now."""
+        assert ana.json("GET", f"/token?audience={OPEN}").status_code == 200
+        required = {"error": "mfa_required", "mfa_token": "Fe26.2*now"}
+        tenant.fault("/oauth/token", status=403, body=required)
+        assert ana.get("/open").path == "/auth/mfa/challenge"
 
     def test_program(self, ana):
         """A program is told the same, with the address that a person can try."""

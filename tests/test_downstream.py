@@ -239,6 +239,14 @@ class TestStepUp:
         assert page.url == "http://localhost/call/open?x=1"
         assert page.text.startswith("200 /v1/open")
 
+    def test_tenant_that_asks_by_now(self, app, ana, tenant):
+        """The tenant is asked again, though it has just handed out a token without a check."""
+        app.config["DO"] = lambda api: api.get("plain").text
+        assert ana.get("/do").status == 200
+        required = {"error": "mfa_required", "mfa_token": "Fe26.2*now"}
+        tenant.fault("/oauth/token", status=403, body=required)
+        assert ana.get("/call/open").path == "/auth/mfa/challenge"
+
 
 class TestNoCircles:
     """An API that is never content ends in an error."""
@@ -300,12 +308,15 @@ class TestOtherAnswers:
 
     def test_token_first(self, ana, visitor, app):
         """Getting the token may need a check itself, and a login before that."""
-        assert ana.get("/call/balance").path == "/auth/mfa/challenge"
+        page = ana.get("/call/balance")
+        assert page.path == "/auth/mfa/challenge"
+        assert ana.get("/call/balance").url == page.url
         assert Visitor(app).json("GET", "/call/balance").json["error"] == "login_required"
 
     def test_scope(self, ana, tenant):
-        """The token is for the scope that was asked for."""
+        """The token is for the scope that was asked for, and one that lacks it is not used."""
         assert ana.step_up("/call/balance?scope=close:accounts", code(tenant)).status == 403
+        assert ana.get("/call/balance?scope=close:accounts").path == "/auth/mfa/challenge"
 
 
 class TestOrigin:

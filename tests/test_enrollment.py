@@ -335,6 +335,23 @@ def ask_for_any_factor(event, api):
         api.multifactor.enable("any")
 
 
+class TestNoRecoveryCodes:
+    """A tenant that gives no recovery code with a first method."""
+
+    @pytest.fixture
+    def tenant_server(self):
+        """A tenant where authenticator apps alone are switched on."""
+        configuration = Configuration(factors=frozenset({"otp"}))
+        with serve(Tenant(configuration, clock=SharedClock()), port=0) as server:
+            yield server
+
+    def test_app(self, ben, choice, tenant):
+        """The first code leads to the page that was asked for, past no other."""
+        page = ben.press(choice, "Authenticator app")
+        page = ben.press(page, "code", code=code_at(secret_on(page), tenant.clock.now()))
+        assert (page.status, page.url) == (200, f"http://localhost{TARGET}")
+
+
 class TestPush:
     """Approval on the phone."""
 

@@ -28,6 +28,7 @@ from flask_auth0_mfa import (
 )
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
 from flask_auth0_mfa.emulator.clients import Api
+from flask_auth0_mfa.sessions import auth0_session
 
 from .conftest import ACCOUNTS, ADMIN, OPEN, PAYMENTS, SECRET_KEY, add_views
 from .emulator.application import Application
@@ -180,6 +181,17 @@ class TestAccessToken:
         token = do(lambda: current_auth0.get_access_token(PAYMENTS))
         assert {"read:payments", "transfer:funds"} <= set(token.scope.split())
 
+    def test_no_scope(self, do, code):
+        """Without a scope it is all that the user may have, also when the token has less."""
+        mfa_token = refused(do, scope="read:payments").mfa_token
+        do(lambda: current_auth0.verify(mfa_token, otp=code))
+        assert do(lambda: current_auth0.get_access_token(PAYMENTS)).scope == "read:payments"
+        with pytest.raises(MfaRequiredError) as caught:
+            do(lambda: current_auth0.get_access_token(PAYMENTS, refresh=True))
+        do(lambda: current_auth0.verify(caught.value.mfa_token, otp=code))
+        token = do(lambda: current_auth0.get_access_token(PAYMENTS))
+        assert {"read:payments", "transfer:funds"} <= set(token.scope.split())
+
     def test_scope_that_is_there(self, do, tenant):
         """Asking for less than the token has makes no call."""
         do(lambda: current_auth0.get_access_token(ACCOUNTS))
@@ -192,11 +204,23 @@ class TestAccessToken:
             do(lambda: current_auth0.get_access_token(ACCOUNTS, "delete:accounts"))
         assert (caught.value.status, caught.value.error) == (403, "insufficient_scope")
 
+    def test_scope_that_is_not_named(self, do, tenant):
+        """Where Auth0's answer names no scope, it is what was asked for (RFC 6749 section 5.1)."""
+        now = int(time.time())
+        claims = {"iss": tenant.issuer, "iat": now, "exp": now + 600, "aud": ACCOUNTS}
+        token = tenant.keys.sign({**claims, "sub": tenant.user(ANA).sub})
+        body = {"token_type": "Bearer", "expires_in": 600, "access_token": token}
+        tenant.fault("/oauth/token", status=200, body=body, times=2)
+        for scope in (None, "read:accounts"):
+            found = do(lambda scope=scope: current_auth0.get_access_token(ACCOUNTS, scope))
+            assert (found.token, found.scope) == (token, scope or "")
+
     def test_audience_outside_the_policy(self, do, caplog):
         """An API that the refresh token is not good for is told, with the remedy in the log."""
         with pytest.raises(AudienceUnavailableError) as caught:
             do(lambda: current_auth0.get_access_token("https://other.example.com"))
         assert (caught.value.status, caught.value.error) == (403, "invalid_target")
+        assert "not for https://other.example.com: " in caplog.text
         assert "refresh token policies" in caplog.text
 
     def test_audience_outside_the_policy_is_not_kept(self, do):
@@ -268,6 +292,17 @@ class TestMfa:
         """A check by Python counts like one by page."""
         do(lambda: current_auth0.verify(mfa_token, otp=code))
         assert ana.get("/transfer").path == "/transfer"
+
+    def test_verify_changes_the_session_id(self, do, mfa_token, code):
+        """A proof gives the session another id, as a login does (ASVS 7.2.4)."""
+
+        def sid():
+            with auth0_session() as mine:
+                return mine.sid
+
+        before = do(sid)
+        do(lambda: current_auth0.verify(mfa_token, otp=code))
+        assert do(sid) not in (None, before)
 
     def test_verified_once(self, do, mfa_token, code):
         """A finished check is not there any more."""

@@ -299,6 +299,8 @@ class TestJson:
         proof = {"oob_code": "Fe26.2*of*somebody*else", "binding_code": "123456"}
         answer = ana.json("POST", VERIFY, json={**token, **proof})
         assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+        text = "This oob_code is not of this check's open challenge."
+        assert answer.json["error_description"] == text
         assert grants(tenant) == []
 
     def test_oob_code_without_its_code(self, ana, begin, tenant):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from flask import Flask
 
+from flask_auth0_mfa import requires_stepup
 from flask_auth0_mfa.services import EXTENSION
 from flask_auth0_mfa.sessions import auth0_session
 from flask_auth0_mfa.signals import check_expired
 from flask_auth0_mfa.state import MemoryState
+
+from .conftest import PAYMENTS
+from .observed import grants
 
 
 @pytest.fixture
@@ -23,6 +29,16 @@ def app(make_app) -> Flask:
                 mine.replace_context(context.lean())
         return "Lean"
 
+    @app.get("/without-code")
+    def without_code() -> str:
+        with auth0_session() as mine:
+            for context in list(mine.contexts.values()):
+                assert context.challenge is not None
+                challenge = replace(context.challenge, oob_code=None)
+                mine.replace_context(replace(context, challenge=challenge))
+        return "Without code"
+
+    app.add_url_rule("/message", view_func=requires_stepup(PAYMENTS, methods=["sms"])(lambda: ""))
     return app
 
 
@@ -51,6 +67,16 @@ def test_program_gets_another_token(ana, forget, tenant):
     assert ana.json("POST", "/auth/mfa/verify", json=body).status_code == 401
     body["mfa_token"] = ana.mfa_required("/api/balance")["mfa_token"]
     assert ana.json("POST", "/auth/mfa/verify", json=body).json == {"success": True}
+
+
+def test_code_of_a_message(ana, forget, tenant):
+    """The code of a message whose other half is lost is not sent on, and another one is offered."""
+    page = ana.press(ana.get("/message"), "Text message")
+    ana.get("/without-code")
+    forget()
+    answer = ana.press(page, "code", code=tenant.last_message("ana@example.com").code)
+    assert (answer.status, grants(tenant)) == (400, [])
+    assert "No code was sent. Ask for a new one." in answer.text
 
 
 def test_it_is_told(app, ana, forget):

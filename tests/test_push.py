@@ -148,6 +148,7 @@ class TestButton:
         _, fields = choice.form(PUSH)
         answer = ana.client.post(POLL, data=fields, headers={"Accept": "text/html"})
         assert answer.status_code == 400
+        assert "No request was sent to the phone. Send one first." in answer.text
         assert polls(tenant) == 0
 
     def test_one_method_only(self, visitor, tenant):
@@ -422,6 +423,15 @@ class TestJson:
             answer = ana.json("POST", "/auth/mfa/verify", json=body, headers=bearer["headers"])
             assert answer.status_code == 202
         assert grants(tenant) == [400]
+
+    def test_message_is_open(self, ana, tenant):
+        """While a text message is open there is no push to ask about, and Auth0 is not asked."""
+        token = ana.mfa_required("/api/balance")["mfa_token"]
+        chosen = {"authenticator_id": authenticator_id(tenant, "sms"), "challenge_type": "oob"}
+        ana.json("POST", "/auth/mfa/challenge", json={"mfa_token": token, **chosen})
+        answer = ana.json("POST", POLL, json={"mfa_token": token})
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+        assert polls(tenant) == 0
 
     def test_timed_out(self, ana, bearer, later):
         """After its time the token is 401."""

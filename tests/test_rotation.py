@@ -230,6 +230,14 @@ class TestTheft:
         ana.log_in(ANA)
         assert refresh(ana) == 200
 
+    def test_open_check(self, ana, tenant, code):
+        """A check that was open then can be passed, and brings the next refresh token."""
+        page = ana.challenge_page("/transfer")
+        tenant.fault("/oauth/token", status=403, body={"error": "invalid_grant"})
+        assert refresh(ana) == 401
+        assert ana.press(page, "code", code=code).path == "/transfer"
+        assert refresh(ana) == 200
+
     def test_page_says_sign_in(self, ana, tenant):
         """A person sees a page with a way to sign in, which leads back to the page."""
         tenant.reset()

@@ -14,7 +14,7 @@ from flask_auth0_mfa.errors import Auth0UnavailableError
 from flask_auth0_mfa.services import EXTENSION
 from flask_auth0_mfa.tokens import LOGOUT_EVENT
 
-from .conftest import ADMIN
+from .conftest import ACCOUNTS, ADMIN, PAYMENTS
 from .observed import ANA, wrong_code
 from .visitor import Visitor
 from .ways import MATRIX, PHONE, TARGET
@@ -72,6 +72,8 @@ class TestEachWay:
         again = ["logged_in"] * way.enrolls
         assert names(heard) == ["logged_in", "mfa_required", *again, *sent, "verified", *added]
         assert {arguments.get("method", way.method) for _, arguments in heard} == {way.method}
+        proof = dict(heard)["verified"]
+        assert (proof["method"], proof["audience"]) == (way.method, PAYMENTS)
         assert {arguments["user_id"] for _, arguments in heard} == {tenant.user(way.email).sub}
         checks = {what["context_id"] for name, what in heard if name != "logged_in"}
         assert len(checks) == 1
@@ -82,6 +84,7 @@ class TestEachWay:
         before = len(heard)
         answered(visitor, page, way, way.wrong(tenant))
         ((name, arguments),) = heard[before:]
+        assert arguments["context_id"] == dict(heard)["mfa_required"]["context_id"]
         reason = "access_denied" if way.is_push else "verification_failed"
         assert (name, arguments["method"], arguments["reason"]) == (
             "verify_failed",
@@ -112,6 +115,12 @@ class TestOthers:
             for _ in range(3):
                 visitor.press(page, "code", code=wrong_code(tenant))
         assert [one["limit"] for one in limits] == ["user", "user"]
+
+    def test_refresh(self, ana, tenant, heard):
+        """A refresh tells for which API the token is, and what may be done with it."""
+        ana.json("GET", f"/token?audience={ACCOUNTS}&scope=read:accounts")
+        told = {"audience": ACCOUNTS, "scope": "read:accounts", "user_id": tenant.user(ANA).sub}
+        assert heard == [("token_refreshed", told)]
 
     def test_pages_tell_nothing(self, visitor, tenant, heard):
         """Looking at pages again tells nothing."""

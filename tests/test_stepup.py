@@ -198,7 +198,9 @@ class TestCode:
         page = ana.press(page, "code", code=wrong_code(tenant))
         assert page.status == 400
         assert page.heading == "Too many wrong codes"
+        before = page.form("Start again")[1]["context"]
         page = ana.press(page, "Start again")
+        assert ana.get(f"/auth/mfa/challenge?context={before}").status == 401
         assert landed(ana.press(page, "code", code=tenant.current_otp(ANA)))
 
     def test_new_check_does_not_reset_the_count(self, ana, page, tenant):
@@ -717,9 +719,31 @@ class TestAnswerForSomebodyElse:
         assert answer.status in (401, 403)
         assert "token for" not in ana.get(TARGET).text
 
+    @pytest.mark.parametrize("answer", ["id_token"], indirect=True)
+    def test_log(self, answer, caplog):
+        """The log says why the ID token was refused, for whoever looks for the reason."""
+        told = [one.getMessage() for one in caplog.get_records("setup")]
+        reason = "the ID token's sub is not acceptable"
+        assert f"An ID token from the token endpoint was refused: {reason}" in told
+
     def test_user_is_the_same(self, ana, answer):
         """The session does not become the other user's."""
         assert ana.json("GET", "/auth/profile").json["email"] == ANA
+
+
+def test_answer_without_scope(ana, code, tenant):
+    """Where Auth0's answer names no scope, it is what was asked for (RFC 6749 section 5.1): what
+    the view wants, and what the token before had.
+    """
+    ana.step_up("/api/balance", code)
+    page = ana.challenge_page(TARGET)
+    now = int(time.time())
+    claims = {"iss": tenant.issuer, "iat": now, "exp": now + 600, "aud": PAYMENTS}
+    token = tenant.keys.sign({**claims, "sub": tenant.user(ANA).sub})
+    body = {"token_type": "Bearer", "expires_in": 600, "access_token": token}
+    tenant.fault("/oauth/token", status=200, body=body)
+    assert landed(ana.press(page, "code", code=code))
+    assert ana.json("GET", "/api/balance").json == {"balance": 100}
 
 
 class TestCookies:
@@ -754,6 +778,13 @@ class TestCookies:
         ana.press(page, "code", code=code)
         assert self.of_checks(ana) == []
         assert len(self.of_checks(ana, "t")) == 1
+
+    def test_lost_target(self, ana, page, code, tenant):
+        """A check is not open when the browser has lost the cookie that says what it is for."""
+        for key in [key for key in ana.client._cookies if "_auth0_t_" in key[2]]:
+            del ana.client._cookies[key]
+        assert ana.press(page, "code", code=code).status == 404
+        assert grants(tenant) == []
 
     def test_after_its_time(self, ana, page, clock):
         """A check whose time is over leaves no cookie either."""

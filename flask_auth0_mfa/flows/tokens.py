@@ -55,7 +55,6 @@ class TokenFlow:
         then holds an MFA context for it.
         """
         self._require_user(session)
-        request = replace(request, audience=request.audience or self.parts.settings.audience)
         stored = session.token_for(request.audience, request.scope, self.parts.clock())
         if stored is not None and not refresh:
             return stored
@@ -80,24 +79,25 @@ class TokenFlow:
         session: Auth0Session,
         request: StepUpRequest,
         device: RememberedDevice | None = None,
-    ) -> AccessToken:
-        """Return the token that opens a guarded view.
+    ) -> None:
+        """Return when the session opens a guarded view, maybe after a refresh.
 
-        It is for exactly that audience, has the scope, and there is a recorded verification that
-        is fresh enough, or a remembered ``device`` that stands for one. Raises
+        It then has a token for exactly that audience, with the scope, and a recorded verification
+        that is fresh enough, or a remembered ``device`` that stands for one. Raises
         :class:`MfaRequiredError` to get one, or :class:`UniversalLoginRequiredError` where the
         tenant asked for no second factor.
         """
         self._require_user(session)
         if request.approval is not None:
-            return self._require_approval(session, request)
+            self._require_approval(session, request)
+            return
         is_verified = device is not None or self._is_verified(session, request)
         stored = session.token_for(request.audience, request.scope, self.parts.clock())
         if stored is not None and is_verified:
-            return stored
+            return
         self._offer_open_one(session, request)
         try:
-            token = self._refreshed(session, request, force=not is_verified, device=device)
+            self._refreshed(session, request, force=not is_verified, device=device)
         except StepUpUnavailableError:
             raise self.contexts.universal_login(session, request) from None
         if self.parts.settings.stepup_trust_tenant and not is_verified:
@@ -105,7 +105,6 @@ class TokenFlow:
             session.verified[request.audience or ""] = word
         if device is None and not self._is_verified(session, request):
             raise self.contexts.universal_login(session, request)
-        return token
 
     def step_up(self, session: Auth0Session, request: StepUpRequest) -> NoReturn:
         """Start a check for an API that does not take the token of the session.
@@ -126,17 +125,16 @@ class TokenFlow:
         opened, and what that one proved is too old for this view by now.
         """
         for context in [one for one in session.contexts.values() if one.answers(request)]:
-            target = session.targets.get(context.id)
-            if target is not None and self.is_met(session, target):
+            if self.is_met(session, session.targets[context.id]):
                 session.close_context(context)
         self.contexts.offer_open_one(session, request)
 
-    def _require_approval(self, session: Auth0Session, request: StepUpRequest) -> AccessToken:
-        """Return the token for a text that the user has approved; it opens the view this once."""
+    def _require_approval(self, session: Auth0Session, request: StepUpRequest) -> None:
+        """Return when the user has approved the text and there is a token: this once."""
         if self.approvals.is_given(session, request):
-            token = self.access_token(session, request)
+            self.access_token(session, request)
             if self.approvals.use(session, request):
-                return token
+                return
         self._offer_open_one(session, request)
         self._refreshed(session, request, force=True)
         # The tenant asked for no second factor, so there was no page that shows the text.

@@ -85,7 +85,6 @@ class VerificationFlow:
         (the context stays open), :class:`MfaRequiredError` when the tenant wants another factor
         and :class:`MfaVerifyPendingError` while a push is not answered.
         """
-        self._require_own_oob_code(context, proof)
         method = self._method_of(context, proof)
         if not self._is_accepted(context, method):
             raise InvalidRequestError(marked("This method is not accepted here. Use another one."))
@@ -149,13 +148,6 @@ class VerificationFlow:
         kept = {"next_at": self.parts.clock() + interval, "interval": interval}
         self.parts.memory.put(("poll", context.hash), kept, self.parts.settings.mfa_context_ttl)
 
-    def _require_own_oob_code(self, context: MfaContext, proof: Proof) -> None:
-        """Refuse the ``oob_code`` of anything but what is open in this check."""
-        begun = context.enrollment or context.challenge
-        if proof.oob_code is None or (begun is not None and begun.oob_code == proof.oob_code):
-            return
-        raise InvalidRequestError("This oob_code is not of this check's open challenge.")
-
     @staticmethod
     def _is_accepted(context: MfaContext, method: str) -> bool:
         """Tell whether the view takes this method as a proof."""
@@ -166,14 +158,17 @@ class VerificationFlow:
             return method == context.enrollment.method
         return context.allows(method)
 
-    def _method_of(self, context: MfaContext, proof: Proof) -> str:
+    @staticmethod
+    def _method_of(context: MfaContext, proof: Proof) -> str:
+        """Return the method; refuse the ``oob_code`` of anything but what is open in this check."""
         if proof.otp is not None:
             return "otp"
         if proof.recovery_code is not None:
             return "recovery-code"
-        if context.enrollment is not None:
-            return context.enrollment.method
-        return context.challenge.method if context.challenge is not None else "oob"
+        begun = context.enrollment or context.challenge
+        if begun is None or begun.oob_code != proof.oob_code:
+            raise InvalidRequestError("This oob_code is not of this check's open challenge.")
+        return begun.method
 
     def _granted(
         self, session: Auth0Session, context: MfaContext, proof: Proof, method: str
@@ -202,12 +197,11 @@ class VerificationFlow:
         """Go on with the next factor of a chain: a new context for the same target."""
         self.contexts.mark_used(context)
         session.close_context(context)
-        before = session.targets.pop(context.id, None)
+        before = session.targets.pop(context.id)
         if context.enrollment is not None:
             self.challenges.forget(session)
-            if before is not None:
-                code = _first_code(context.enrollment) or before.recovery_code
-                before = replace(before, recovery_code=code)
+            code = _first_code(context.enrollment) or before.recovery_code
+            before = replace(before, recovery_code=code)
             self._tell_of_method(session, context, context.enrollment.method)
         if context.chain + 1 > MAX_CHAIN:
             return StepUpUnavailableError()
