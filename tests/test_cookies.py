@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.http import parse_date
 
-from flask_auth0_mfa.budget import BUDGET, SessionTooLargeError
+from flask_auth0_mfa.budget import BUDGET, HEADER, USUAL, SessionTooLargeError
 from flask_auth0_mfa.cookies import MAX_PARTS
 from flask_auth0_mfa.models import (
     TARGET_TTL,
@@ -137,6 +137,11 @@ class TestWriting:
         (context,) = first["mfa_context"].values()
         assert context["challenge"]["oob_code"] == "Fe26"
         assert context["return_to"] == "/transfer"
+
+
+def both(one, other):
+    """Return the change that makes two."""
+    return lambda mine: (one(mine), other(mine))
 
 
 def attempted(mine):
@@ -716,6 +721,39 @@ class TestBudget:
         assert BUDGET - 4 <= self.size_at(signed_in, low) <= BUDGET
         with pytest.raises(SessionTooLargeError):
             signed_in.change(grow(low + 8))
+
+    @pytest.mark.parametrize(
+        ("count", "length", "room"),
+        # Each of theirs has nine characters of name, and "=" and "; " around them.
+        [(0, 0, BUDGET), (150, 10, HEADER - 150 * (9 + 10 + 3)), (9, 900, USUAL)],
+        ids=["none", "many small ones", "more than there is room"],
+    )
+    def test_room_beside_the_application(self, signed_in, count, length, room):
+        """A token stays as long as there is room beside the application's cookies."""
+        for number in range(count):
+            signed_in.put(f"theirs{number:03}", "x" * length)
+        low, high, taken = 0, 8_600, 0
+        while low < high:
+            middle = (low + high + 1) // 2
+            signed_in.change(both(keep_token(size=200), grow(middle)))
+            if signed_in.named("a"):
+                low, taken = middle, max(taken, self.of_ours(signed_in))
+            else:
+                high = middle - 1
+        assert room - 16 <= taken <= room
+
+    def test_room_that_the_application_takes_later(self, signed_in):
+        """When the application's cookies grow, ours give way with the next answer, if only read."""
+        for change in (keep_token(), keep_token(ADMIN, size=2_500)):
+            signed_in.change(change)
+        for number in range(9):
+            signed_in.put(f"theirs{number}", "x" * 900)
+        signed_in.content()
+        assert self.of_ours(signed_in) <= USUAL
+
+    def of_ours(self, site):
+        """Return the bytes of our cookies beside those of the application."""
+        return sum(len(k + v) for k, v in site.cookies.items() if "_auth0_" in k)
 
     def size_at(self, site, pad):
         """Return the bytes of our cookies with that much in them."""

@@ -6,13 +6,14 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from flask_auth0_mfa import current_auth0, state
 from flask_auth0_mfa.config import load_settings
 from flask_auth0_mfa.errors import Auth0UnavailableError, RateLimitedError
-from flask_auth0_mfa.limits import build_limits
+from flask_auth0_mfa.limits import SpareKeys, build_limits
 from flask_auth0_mfa.sealing import Sealer
 from flask_auth0_mfa.signals import rate_limited
 
@@ -334,6 +335,7 @@ class TestError:
             ("send-context", "send-context", True, False),
             ("poll", "poll", False, False),
             ("enroll", "enroll", False, False),
+            ("address", "address", False, False),
         ],
     )
     def test_which(self, bucket, name, sending, context):
@@ -344,6 +346,7 @@ class TestError:
             *limits.send_buckets("auth0|ana", "context"),
             *limits.poll_buckets("context"),
             *limits.enroll_buckets("auth0|ana"),
+            limits.address_bucket("192.0.2.7"),
         ]
         (chosen,) = (one for one in buckets if one.name == bucket)
         fill(limits, [chosen])
@@ -351,6 +354,7 @@ class TestError:
         assert error.limits == {name}
         assert (error.is_about_sending, error.is_about_context) == (sending, context)
         assert error.is_about_support is (name == "row")
+        assert ("Contact support." in str(error)) is (name == "row")
 
     def test_signal(self):
         """A refusal is told to whoever listens, once, with the user's id."""
@@ -587,7 +591,8 @@ class TestAtTheDoor:
         body = {"mfa_token": token, "otp": tenant.current_otp(ANA)}
         answer = locked.json("POST", "/auth/mfa/verify", json=body)
         assert (answer.status_code, answer.json["error"]) == (429, "rate_limited")
-        assert "Contact support" in answer.json["error_description"]
+        text = "Too many wrong codes in a row. Contact support."
+        assert answer.json["error_description"] == text
         assert answer.headers["Retry-After"] == str(answer.json["retry_after"])
         assert answer.json["retry_after"] > 300 * 86_400
 
@@ -685,6 +690,20 @@ def test_memory_is_given_back():
     assert len(limits.limiter.storage.events) <= 1
 
 
+def test_memory_is_given_back_soon():
+    """What is over is forgotten with the next count, its lock as well, and what is not is kept."""
+    limits = replace(make_limits(mfa_verify_limit="5 per hour"), spare=SpareKeys(at_least=1))
+    for number in range(4):
+        limits.count(user_bucket(limits, f"auth0|{number}"), "x")
+    age(limits, 3601)
+    fill(limits, user_bucket(limits))
+    limits.count(user_bucket(limits, "auth0|ben"), "x")
+    assert limits.remaining(user_bucket(limits)) == 0
+    storage = limits.limiter.storage
+    assert storage.events.keys() == storage.locks.keys()
+    assert len(storage.events) == 2
+
+
 @pytest.mark.parametrize(
     "buckets",
     [
@@ -704,6 +723,23 @@ def test_every_counter_is_somebodys(buckets):
     fill(limits, buckets(limits, "one"))
     assert limits.remaining(buckets(limits, "one")) == 0
     assert limits.remaining(buckets(limits, "another")) > 0
+
+
+def test_support_clears_every_counter():
+    """After support has cleared a user's counters, each of them begins anew."""
+    limits = make_limits()
+    counters = [
+        *user_bucket(limits),
+        *limits.verify_buckets("auth0|ana", "context", recovery=True)[:1],
+        limits.row_bucket("auth0|ana"),
+        *limits.send_buckets("auth0|ana", "context")[1:],
+        *limits.enroll_buckets("auth0|ana"),
+    ]
+    unused = [limits.remaining([one]) for one in counters]
+    for one in counters:
+        limits.hit(one)
+    limits.clear(limits.user_buckets("auth0|ana"))
+    assert [limits.remaining([one]) for one in counters] == unused
 
 
 def test_last_one_needs_no_wait(limits):
