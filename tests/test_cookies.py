@@ -21,6 +21,8 @@ from werkzeug.http import parse_date
 
 from flask_auth0_mfa.budget import BUDGET, HEADER, USUAL, SessionTooLargeError
 from flask_auth0_mfa.cookies import MAX_PARTS
+from flask_auth0_mfa.jar import PARALLEL_MARGIN, UNKNOWN_MARGIN
+from flask_auth0_mfa.logins import IN_FLIGHT
 from flask_auth0_mfa.models import (
     TARGET_TTL,
     Challenge,
@@ -44,6 +46,10 @@ from .scripted import (
     verify,
 )
 from .still import StillClock
+from .test_parallel_tabs import nothing_known
+
+#: How the names of the cookies begin that an audience's token is in.
+ADMIN_COOKIE = f"session_auth0_a_{context_id(ADMIN)}_"
 
 
 @pytest.fixture
@@ -137,6 +143,11 @@ class TestWriting:
         (context,) = first["mfa_context"].values()
         assert context["challenge"]["oob_code"] == "Fe26"
         assert context["return_to"] == "/transfer"
+
+
+def of_ours(site):
+    """Return the bytes of our cookies, names and values, beside those of the application."""
+    return sum(len(k + v) for k, v in site.cookies.items() if "_auth0_" in k)
 
 
 def both(one, other):
@@ -737,7 +748,7 @@ class TestBudget:
             middle = (low + high + 1) // 2
             signed_in.change(both(keep_token(size=200), grow(middle)))
             if signed_in.named("a"):
-                low, taken = middle, max(taken, self.of_ours(signed_in))
+                low, taken = middle, max(taken, of_ours(signed_in))
             else:
                 high = middle - 1
         assert room - 16 <= taken <= room
@@ -749,16 +760,83 @@ class TestBudget:
         for number in range(9):
             signed_in.put(f"theirs{number}", "x" * 900)
         signed_in.content()
-        assert self.of_ours(signed_in) <= USUAL
-
-    def of_ours(self, site):
-        """Return the bytes of our cookies beside those of the application."""
-        return sum(len(k + v) for k, v in site.cookies.items() if "_auth0_" in k)
+        assert of_ours(signed_in) <= USUAL
 
     def size_at(self, site, pad):
         """Return the bytes of our cookies with that much in them."""
         site.change(grow(pad))
         return self.size(site)
+
+
+class TestParallelAnswers:
+    """What an answer may add while others, whose cookies it has not seen, are on their way."""
+
+    def longest(self, site, clock, add, late=None):
+        """Return the bytes that ours take with the longest token which an answer keeps.
+
+        :param add: returns the change that adds a token of so many bytes for ``ADMIN``.
+        :param late: a change whose answer arrives after that, though it was made before.
+        """
+        start, most, low, high = dict(site.client._cookies), 0, 0, 4_000
+        while low < high:
+            middle = (low + high + 1) // 2
+            clock.advance(IN_FLIGHT + 1)
+            headers = self.set_by(site, start, late) if late else []
+            site.client._cookies = dict(start)
+            site.change(add(middle))
+            kept = any(name.startswith(ADMIN_COOKIE) for name in site.set)
+            site.client._update_cookies_from_response("localhost", "/", headers)
+            low, high = (middle, high) if kept else (low, middle - 1)
+            most = max(most, of_ours(site)) if kept else most
+        site.client._cookies = start
+        return most
+
+    def set_by(self, site, cookies, change):
+        """Return the cookies that the answer to a change of these ones sets."""
+        site.client._cookies = dict(cookies)
+        site.change(change)
+        return site.answer.headers.getlist("Set-Cookie")
+
+    @pytest.mark.parametrize("pad", [0, 4_400])
+    def test_nothing_known(self, signed_in, clock, pad):
+        """While nothing is known of others it is a little, and less where there is much already."""
+        signed_in.change(grow(pad))
+        before = of_ours(signed_in)
+        with nothing_known():
+            most = self.longest(signed_in, clock, lambda size: keep_token(ADMIN, size=size))
+        allowed = min(UNKNOWN_MARGIN, USUAL - before)
+        assert 200 < allowed - 16 <= most - before <= allowed
+
+    @pytest.mark.parametrize("pad", [0, 5_500])
+    def test_nothing_known_and_shorter(self, signed_in, pad):
+        """What replaces something longer adds nothing, so it is kept beside anything."""
+        for change in (grow(pad), keep_token(size=600)):
+            signed_in.change(change)
+        before = of_ours(signed_in)
+        with nothing_known():
+            signed_in.change(both(keep_token(size=500), verify()))
+        assert of_ours(signed_in) < before - 50
+        assert signed_in.content()["verified"]
+
+    def test_another_cookie(self, signed_in, clock):
+        """What another answer adds is no room for this one."""
+        most = self.longest(
+            signed_in,
+            clock,
+            lambda size: keep_token(ADMIN, size=size),
+            late=keep_token(size=1_500),
+        )
+        assert BUDGET - 16 <= most + PARALLEL_MARGIN <= BUDGET
+
+    def test_the_same_cookie(self, signed_in, clock):
+        """Where both write the same cookie, the longer one counts: it may come last."""
+        most = self.longest(
+            signed_in,
+            clock,
+            lambda size: both(keep_token(size=500), keep_token(ADMIN, size=size, ttl=60)),
+            late=keep_token(size=1_500),
+        )
+        assert BUDGET - 16 <= most + PARALLEL_MARGIN <= BUDGET
 
 
 class TestKeyRotation:
