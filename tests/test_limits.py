@@ -367,6 +367,18 @@ class TestError:
             limits.refusal(user_bucket(limits))
         assert heard == [{"limit": "user", "user_id": "auth0|ana"}]
 
+    def test_signal_of_a_race(self):
+        """A counter that fills up between the look at it and the count tells the same."""
+        sender, heard = object(), []
+        limits = make_limits(sender, mfa_verify_limit="1 per hour")
+        twice = user_bucket(limits) * 2
+        with (
+            rate_limited.connected_to(lambda _, **what: heard.append(what), sender),
+            pytest.raises(RateLimitedError),
+        ):
+            limits.count(twice, "auth0|ana")
+        assert heard == [{"limit": "user", "user_id": "auth0|ana"}]
+
 
 @pytest.fixture(scope="module")
 def redis():
