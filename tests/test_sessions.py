@@ -22,11 +22,9 @@ from werkzeug.http import parse_date
 
 from flask_auth0_mfa import current_auth0, requires_stepup
 from flask_auth0_mfa.errors import LoginRequiredError
-from flask_auth0_mfa.models import (
-    TARGET_TTL,
-    Auth0Session,
-)
+from flask_auth0_mfa.models import TARGET_TTL, AccessToken, Auth0Session
 from flask_auth0_mfa.sealing import AUDIENCE, SESSION
+from flask_auth0_mfa.secret import Secret
 from flask_auth0_mfa.services import services
 from flask_auth0_mfa.sessions import SESSION_KEY, auth0_session, glance
 
@@ -509,6 +507,10 @@ class DictInterface(SessionInterface):
             self.kept[session.key] = json.dumps(dict(session))
             response.set_cookie("key", session.key)
 
+    def make_null_session(self, app):
+        """Return what shows for which application it is."""
+        return "null", app
+
     def is_null_session(self, obj):
         """Tell that an application can decide this, too."""
         return obj == "null"
@@ -653,6 +655,30 @@ class TestWrapped:
             content[SESSION_KEY]
         )
 
+    def test_plain_types(self, clock):
+        """Every text is a plain one, also in lists: most serialisers refuse a kind of ``str``."""
+        site = Site(clock, before=with_dictionary)
+
+        def types(value):
+            inside = value.values() if isinstance(value, dict) else value
+            inner = inside if isinstance(value, (dict, list, tuple)) else ()
+            return {type(value).__name__}.union(*map(types, inner))
+
+        def action():
+            with auth0_session() as mine:
+                sign_in(mine)
+                mine.keep_token(AccessToken(Secret("token"), PAYMENTS, "a", int(clock()) + 60))
+            return sorted(types(session[SESSION_KEY]))
+
+        assert set(site.run(action)) <= {"dict", "list", "str", "int", "float", "NoneType"}
+
+    def test_vary(self, clock):
+        """The answer to a request that looks at the user varies by the cookie, as ever."""
+        site = Site(clock, before=with_flask_session)
+        site.change(sign_in)
+        site.content()
+        assert site.answer.headers["Vary"] == "Cookie"
+
     def test_pruned_in_the_store(self, clock):
         """What is over is gone from the store, not only from sight."""
         site = Site(clock, before=with_dictionary)
@@ -670,7 +696,7 @@ class TestWrapped:
         assert interface.flavour == "dictionary"
         assert interface.is_null_session("null")
         assert not interface.is_null_session({})
-        assert interface.make_null_session(site.app) is not None
+        assert interface.make_null_session(site.app) == ("null", site.app)
         with pytest.raises(AttributeError):
             _ = interface.nothing_like_it
 
