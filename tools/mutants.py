@@ -50,7 +50,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "remember",
         "signals",
     ),
-    "sessions": ("sessions", "cookies", "parallel_tabs", "outage"),
+    "sessions": ("sessions", "cookies", "parallel_tabs", "outage", "logins"),
     "cookies": ("cookies", "sessions", "budget", "parallel_tabs"),
     "session_parts": ("cookies", "sessions"),
     "pieces": ("cookies",),
