@@ -21,7 +21,7 @@ from redis import Redis
 from werkzeug.http import parse_date
 
 from flask_auth0_mfa import current_auth0, requires_stepup
-from flask_auth0_mfa.errors import LoginRequiredError
+from flask_auth0_mfa.errors import Auth0UnavailableError, LoginRequiredError
 from flask_auth0_mfa.models import TARGET_TTL, AccessToken, Auth0Session
 from flask_auth0_mfa.sealing import AUDIENCE, SESSION
 from flask_auth0_mfa.secret import Secret
@@ -34,6 +34,7 @@ from .scripted import (
     PAYMENTS,
     SECRET_KEY,
     Site,
+    claim,
     clear,
     context_of,
     grow,
@@ -232,6 +233,18 @@ class TestUntouched:
                 return "nobody is there any more"
 
         assert signed_in.run(view) == "nobody is there any more"
+
+    def test_shared_state_down(self, signed_in, monkeypatch):
+        """What changes while nobody knows whether the login was ended elsewhere is kept."""
+
+        def fail(_names):
+            raise Auth0UnavailableError
+
+        state = signed_in.app.extensions["auth0_mfa"].logins.memory.state
+        with monkeypatch.context() as patch:
+            patch.setattr(state, "get_many", fail)
+            signed_in.change(claim(name="Ana"))
+        assert signed_in.content()["user"]["name"] == "Ana"
 
     def test_user(self, signed_in, opened):
         """Asking who is there opens the login alone."""
