@@ -15,7 +15,7 @@ from flask_auth0_mfa.config import load_settings
 from flask_auth0_mfa.errors import Auth0UnavailableError, RateLimitedError
 from flask_auth0_mfa.limits import SpareKeys, build_limits
 from flask_auth0_mfa.sealing import Sealer
-from flask_auth0_mfa.signals import rate_limited
+from flask_auth0_mfa.signals import rate_limited, unlocked
 
 from .observed import ANA, grants, paths, wrong_code
 from .redis_server import redis_server
@@ -738,8 +738,9 @@ def test_every_counter_is_somebodys(buckets):
 
 
 def test_support_clears_every_counter():
-    """After support has cleared a user's counters, each of them begins anew."""
-    limits = make_limits()
+    """After support has unlocked a user, each counter begins anew, and listeners are told."""
+    sender, heard = object(), []
+    limits = make_limits(sender)
     counters = [
         *user_bucket(limits),
         *limits.verify_buckets("auth0|ana", "context", recovery=True)[:1],
@@ -750,7 +751,9 @@ def test_support_clears_every_counter():
     unused = [limits.remaining([one]) for one in counters]
     for one in counters:
         limits.hit(one)
-    limits.clear(limits.user_buckets("auth0|ana"))
+    with unlocked.connected_to(lambda _, **what: heard.append(what), sender):
+        limits.unlock("auth0|ana", by="agent-17")
+    assert heard == [{"user_id": "auth0|ana", "by": "agent-17"}]
     assert [limits.remaining([one]) for one in counters] == unused
 
 
