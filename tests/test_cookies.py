@@ -619,6 +619,16 @@ class TestContextLifetime:
         assert signed_in.written[name]["max-age"] == "300"
         assert parse_date(signed_in.written[name]["expires"]).timestamp() == clock() + 300
 
+    def test_time_zone(self, signed_in, clock, monkeypatch):
+        """It is the same moment where the server's time zone is another one."""
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "Asia/Tokyo")
+            time.tzset()
+            signed_in.change(open_context())
+        time.tzset()
+        (name,) = signed_in.named("c")
+        assert parse_date(signed_in.written[name]["expires"]).timestamp() == clock() + 300
+
     def test_not_prolonged(self, signed_in, clock):
         """Working with it does not prolong its time."""
         signed_in.change(open_context())

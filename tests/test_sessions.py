@@ -338,6 +338,7 @@ class TestLifetime:
         signed_in.change(keep_token())
         for morsel in signed_in.written.values():
             assert (morsel["max-age"], morsel["expires"]) == ("", "")
+        assert "expires" not in str(signed_in.answer.headers).lower()
 
     def test_permanent(self, site, clock):
         """A permanent session has an end in its cookies, counted from the login."""
