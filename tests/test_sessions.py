@@ -140,6 +140,10 @@ class TestOwnSession:
         site.app.secret_key = "another secret key, also long enough for tests"
         assert site.run(lambda: session.get("a")) is None
         site.app.config["SECRET_KEY_FALLBACKS"] = [SECRET_KEY]
+        assert site.run(lambda: session.get("a")) == 1
+        site.app.config["SECRET_KEY_FALLBACKS"] = []
+        assert site.run(lambda: session.get("a")) is None
+        site.app.config["SECRET_KEY_FALLBACKS"] = [SECRET_KEY]
         site.run(lambda: session.update(b=2))
         site.app.config["SECRET_KEY_FALLBACKS"] = None
         assert site.run(lambda: session.get("b")) == 2
