@@ -30,9 +30,11 @@ def outage(app, ana):
     break_state(app)
 
 
-def test_page_for_signed_in_users_goes_on(ana, outage):
-    """A page that only asks who is signed in is shown."""
+def test_page_for_signed_in_users_goes_on(ana, outage, caplog):
+    """A page that only asks who is signed in is shown, and the log says what it risks."""
     assert ana.get("/accounts").text == "Accounts of ana@example.com"
+    text = "The shared state cannot be reached: logouts elsewhere are not known"
+    assert text in caplog.messages
 
 
 def test_guarded_view_is_closed(ana, outage):

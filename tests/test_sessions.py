@@ -723,7 +723,8 @@ class TestWrapped:
         with_flask_session(site.app)
         site.change(sign_in)
         assert site.content()["user"]["sub"] == "auth0|ana"
-        assert "replaced the session interface" in caplog.text
+        name = type(site.app.session_interface).__name__
+        assert f"{name} replaced the session interface of Auth0MFA" in caplog.text
 
     def test_no_room_limit(self, clock):
         """On the server there is no budget."""
