@@ -125,6 +125,26 @@ class TestWriting:
         assert signed_in.deleted == {name}
         assert signed_in.named("c") == []
 
+    def test_check_without_its_token(self, signed_in):
+        """Checks whose tokens the shared state has alone are the same ones as before."""
+        for name in ("one", "two"):
+            signed_in.change(open_context(name))
+        before = signed_in.content()["mfa_context"].keys()
+        signed_in.change(
+            lambda mine: [mine.replace_context(one.lean()) for one in list(mine.contexts.values())]
+        )
+        after = signed_in.content()["mfa_context"]
+        assert after.keys() == before
+        assert not any(one["raw_mfa_token"] for one in after.values())
+
+    def test_nothing_twice(self, signed_in):
+        """What a check is for is in one cookie, and takes no room in that of the check."""
+        signed_in.change(open_context("one"))
+        (one,) = signed_in.named("c")
+        signed_in.change(open_context("two", reason=PAD[:400]))
+        (two,) = set(signed_in.named("c")) - {one}
+        assert abs(len(signed_in.cookies[two]) - len(signed_in.cookies[one])) < 100
+
     def test_everything_comes_back(self, signed_in):
         """Every part comes back as it was stored."""
         signed_in.change(keep_token())
