@@ -51,7 +51,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "signals",
     ),
     "sessions": ("sessions", "cookies", "parallel_tabs", "outage", "logins"),
-    "cookies": ("cookies", "sessions", "budget", "parallel_tabs"),
+    "cookies": ("cookies", "sessions", "budget", "parallel_tabs", "login"),
     "session_parts": ("cookies", "sessions"),
     "pieces": ("cookies",),
     "jar": ("cookies", "budget", "parallel_tabs"),
