@@ -24,7 +24,7 @@ class CodeFormatError(ValueError):
     def __init__(self, reason: Literal["empty", "characters", "length"], entered: int = 0) -> None:
         super().__init__(reason)
         self.reason = reason
-        #: How many characters were entered, without separators.
+        #: How many characters were entered, without separators, where their number is wrong.
         self.entered = entered
 
 
@@ -43,7 +43,7 @@ def clean_code(kind: CodeKind, text: str | None) -> str:
         allowed = code.isascii() and code.isdigit()
         low, high = (OTP_LENGTH, OTP_LENGTH) if kind == "otp" else MESSAGE_LENGTHS
     if not allowed:
-        raise CodeFormatError("characters", len(code))
+        raise CodeFormatError("characters")
     if not low <= len(code) <= high:
         raise CodeFormatError("length", len(code))
     return code

@@ -90,6 +90,7 @@ class TestOtp:
             "\u0661\u0662\u0663\u0664\u0665\u0666",
             "\u06f1\u06f2\u06f3\u06f4\u06f5\u06f6",
             "\u0967\u0968\u0969\u096a\u096b\u096c",
+            " " * 250 + "123456",
         ],
     )
     def test_as_pasted(self, text):
@@ -107,6 +108,8 @@ class TestOtp:
             ("12345", "length"),
             ("1234567", "length"),
             ("1" * 10_000, "length"),
+            # More than 256 characters are not looked at, separators or not.
+            (" " * 251 + "123456", "length"),
             ("12345a", "characters"),
             ("O12345", "characters"),
             ("abcdef", "characters"),

@@ -19,14 +19,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.http import parse_date
 
-from flask_auth0_mfa.budget import BUDGET, SessionTooLargeError
+from flask_auth0_mfa.budget import BUDGET, HEADER, USUAL, SessionTooLargeError
 from flask_auth0_mfa.cookies import MAX_PARTS
+from flask_auth0_mfa.jar import PARALLEL_MARGIN, UNKNOWN_MARGIN
+from flask_auth0_mfa.logins import IN_FLIGHT
 from flask_auth0_mfa.models import (
     TARGET_TTL,
     Challenge,
     context_id,
 )
-from flask_auth0_mfa.pieces import CHUNK
+from flask_auth0_mfa.pieces import CHUNK, cut
 from flask_auth0_mfa.sealing import AUDIENCE, CONTEXT, SESSION, TARGET
 from flask_auth0_mfa.sessions import auth0_session, glance
 
@@ -44,6 +46,10 @@ from .scripted import (
     verify,
 )
 from .still import StillClock
+from .test_parallel_tabs import nothing_known
+
+#: How the names of the cookies begin that an audience's token is in.
+ADMIN_COOKIE = f"session_auth0_a_{context_id(ADMIN)}_"
 
 
 @pytest.fixture
@@ -119,6 +125,26 @@ class TestWriting:
         assert signed_in.deleted == {name}
         assert signed_in.named("c") == []
 
+    def test_check_without_its_token(self, signed_in):
+        """Checks whose tokens the shared state has alone are the same ones as before."""
+        for name in ("one", "two"):
+            signed_in.change(open_context(name))
+        before = signed_in.content()["mfa_context"].keys()
+        signed_in.change(
+            lambda mine: [mine.replace_context(one.lean()) for one in list(mine.contexts.values())]
+        )
+        after = signed_in.content()["mfa_context"]
+        assert after.keys() == before
+        assert not any(one["raw_mfa_token"] for one in after.values())
+
+    def test_nothing_twice(self, signed_in):
+        """What a check is for is in one cookie, and takes no room in that of the check."""
+        signed_in.change(open_context("one"))
+        (one,) = signed_in.named("c")
+        signed_in.change(open_context("two", reason=PAD[:400]))
+        (two,) = set(signed_in.named("c")) - {one}
+        assert abs(len(signed_in.cookies[two]) - len(signed_in.cookies[one])) < 100
+
     def test_everything_comes_back(self, signed_in):
         """Every part comes back as it was stored."""
         signed_in.change(keep_token())
@@ -137,6 +163,16 @@ class TestWriting:
         (context,) = first["mfa_context"].values()
         assert context["challenge"]["oob_code"] == "Fe26"
         assert context["return_to"] == "/transfer"
+
+
+def of_ours(site):
+    """Return the bytes of our cookies, names and values, beside those of the application."""
+    return sum(len(k + v) for k, v in site.cookies.items() if "_auth0_" in k)
+
+
+def both(one, other):
+    """Return the change that makes two."""
+    return lambda mine: (one(mine), other(mine))
 
 
 def attempted(mine):
@@ -369,6 +405,8 @@ class TestForeignCookies:
             lambda value: value[:-2] + ("AA" if value[-2:] != "AA" else "BB"),
             lambda value: value[: len(value) // 2],
             lambda value: value[1:],
+            # The mark of another write before this seal.
+            lambda value: f"1.AAAAAAAA.{value.split('.', 2)[2]}",
             lambda value: value + "A",
             lambda value: value + value,
             lambda value: value.upper(),
@@ -460,7 +498,7 @@ class TestForeignCookies:
         sealer = full.app.extensions["auth0_mfa"].sealer
         opened = []
         for number in range(1000):
-            full.put(f"session_auth0_c_{number:022d}_0", "1.AAAAAAAA.x")
+            full.put(f"session_auth0_c_{number:022d}_0", "1.AAAAAAAA.AAAAAAAA.x")
         open_one = sealer.open
         try:
             # A bound method is an attribute of the instance here, so nobody else sees it.
@@ -468,7 +506,7 @@ class TestForeignCookies:
             assert full.content()["user"]["sub"] == "auth0|ana"
         finally:
             del sealer.open
-        assert len(opened) <= 1 + 3 * MAX_PARTS
+        assert MAX_PARTS < len(opened) <= 1 + 3 * MAX_PARTS
 
     @pytest.mark.parametrize(
         "header",
@@ -501,7 +539,8 @@ class TestForeignCookies:
                 + [f"session_auth0_{letter}_{'A' * 22}_0" for letter in "act"]
             ),
             st.text(st.characters(max_codepoint=0xFF))
-            | st.from_regex(r"\A[0-9]\.[\w-]{8}\.[\w.-]{0,99}\Z"),
+            | st.from_regex(r"\A[0-9]\.[\w-]{8}\.[\w.-]{0,99}\Z")
+            | st.from_regex(r"\A[\w-]{8}[\w.-]{1,99}\Z").map(lambda seal: f"1.{seal[:8]}.{seal}"),
         )
     )
     def test_any_cookie(self, cookies):
@@ -530,8 +569,17 @@ class TestForeignContent:
         sealer = site.app.extensions["auth0_mfa"].sealer
         own = {"id": identifier} if identifier else {}
         sealed = sealer.seal(purpose, content | own, int(site.clock()) + 300)
-        suffix = f"{letter}{identifier}_0" if identifier else "0"
-        site.put(f"session_auth0_{suffix}", f"1.AAAAAAAA.{sealed}")
+        name = f"session_auth0_{letter}{identifier}" if identifier else "session_auth0"
+        for piece in cut(name, sealed).items():
+            site.put(*piece)
+
+    def test_as_we_write_it(self, site):
+        """Without a change the planted session is believed, so that a change can matter."""
+        self.plant(site, SESSION, self.GOOD | {"created_at": int(site.clock())})
+        content = {"login_id": "l", "audience": PAYMENTS, "verified": {"at": 1, "method": "otp"}}
+        self.plant(site, AUDIENCE, content, self.IDENTIFIER)
+        assert site.content()["user"] == {"sub": "auth0|ana"}
+        assert site.content()["verified"][PAYMENTS]["method"] == "otp"
 
     @pytest.mark.parametrize(
         "changes",
@@ -590,6 +638,16 @@ class TestContextLifetime:
         signed_in.change(open_context())
         (name,) = signed_in.named("c")
         assert signed_in.written[name]["max-age"] == "300"
+        assert parse_date(signed_in.written[name]["expires"]).timestamp() == clock() + 300
+
+    def test_time_zone(self, signed_in, clock, monkeypatch):
+        """It is the same moment where the server's time zone is another one."""
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "Asia/Tokyo")
+            time.tzset()
+            signed_in.change(open_context())
+        time.tzset()
+        (name,) = signed_in.named("c")
         assert parse_date(signed_in.written[name]["expires"]).timestamp() == clock() + 300
 
     def test_not_prolonged(self, signed_in, clock):
@@ -718,10 +776,111 @@ class TestBudget:
         with pytest.raises(SessionTooLargeError):
             signed_in.change(grow(low + 8))
 
+    @pytest.mark.parametrize(
+        ("count", "length", "room"),
+        # Each of theirs has nine characters of name, and "=" and "; " around them.
+        [(0, 0, BUDGET), (150, 10, HEADER - 150 * (9 + 10 + 3)), (9, 900, USUAL)],
+        ids=["none", "many small ones", "more than there is room"],
+    )
+    def test_room_beside_the_application(self, signed_in, count, length, room):
+        """A token stays as long as there is room beside the application's cookies."""
+        for number in range(count):
+            signed_in.put(f"theirs{number:03}", "x" * length)
+        low, high, taken = 0, 8_600, 0
+        while low < high:
+            middle = (low + high + 1) // 2
+            signed_in.change(both(keep_token(size=200), grow(middle)))
+            if signed_in.named("a"):
+                low, taken = middle, max(taken, of_ours(signed_in))
+            else:
+                high = middle - 1
+        assert room - 16 <= taken <= room
+
+    def test_room_that_the_application_takes_later(self, signed_in):
+        """When the application's cookies grow, ours give way with the next answer, if only read."""
+        for change in (keep_token(), keep_token(ADMIN, size=2_500)):
+            signed_in.change(change)
+        for number in range(9):
+            signed_in.put(f"theirs{number}", "x" * 900)
+        signed_in.content()
+        assert of_ours(signed_in) <= USUAL
+
     def size_at(self, site, pad):
         """Return the bytes of our cookies with that much in them."""
         site.change(grow(pad))
         return self.size(site)
+
+
+class TestParallelAnswers:
+    """What an answer may add while others, whose cookies it has not seen, are on their way."""
+
+    def longest(self, site, clock, add, late=()):
+        """Return the bytes that ours take with the longest token which an answer keeps.
+
+        :param add: returns the change that adds a token of so many bytes for ``ADMIN``.
+        :param late: changes that were made before, whose answers arrive after it, the first last.
+        """
+        start, most, low, high = dict(site.client._cookies), 0, 0, 4_000
+        while low < high:
+            middle = (low + high + 1) // 2
+            clock.advance(IN_FLIGHT + 1)
+            headers = [self.set_by(site, start, change) for change in late]
+            site.client._cookies = dict(start)
+            site.change(add(middle))
+            kept = any(name.startswith(ADMIN_COOKIE) for name in site.set)
+            for one in reversed(headers):
+                site.client._update_cookies_from_response("localhost", "/", one)
+            low, high = (middle, high) if kept else (low, middle - 1)
+            most = max(most, of_ours(site)) if kept else most
+        site.client._cookies = start
+        return most
+
+    def set_by(self, site, cookies, change):
+        """Return the cookies that the answer to a change of these ones sets."""
+        site.client._cookies = dict(cookies)
+        site.change(change)
+        return site.answer.headers.getlist("Set-Cookie")
+
+    @pytest.mark.parametrize("pad", [0, 4_400])
+    def test_nothing_known(self, signed_in, clock, pad):
+        """While nothing is known of others it is a little, and less where there is much already."""
+        signed_in.change(grow(pad))
+        before = of_ours(signed_in)
+        with nothing_known():
+            most = self.longest(signed_in, clock, lambda size: keep_token(ADMIN, size=size))
+        allowed = min(UNKNOWN_MARGIN, USUAL - before)
+        assert 200 < allowed - 16 <= most - before <= allowed
+
+    @pytest.mark.parametrize("pad", [0, 5_500])
+    def test_nothing_known_and_shorter(self, signed_in, pad):
+        """What replaces something longer adds nothing, so it is kept beside anything."""
+        for change in (grow(pad), keep_token(size=600)):
+            signed_in.change(change)
+        before = of_ours(signed_in)
+        with nothing_known():
+            signed_in.change(both(keep_token(size=500), verify()))
+        assert of_ours(signed_in) < before - 50
+        assert signed_in.content()["verified"]
+
+    def test_another_cookie(self, signed_in, clock):
+        """What another answer adds is no room for this one."""
+        most = self.longest(
+            signed_in,
+            clock,
+            lambda size: keep_token(ADMIN, size=size),
+            late=[keep_token(size=1_500)],
+        )
+        assert BUDGET - 16 <= most + PARALLEL_MARGIN <= BUDGET
+
+    def test_the_same_cookie(self, signed_in, clock):
+        """Where several write the same cookie, the longest one counts: it may come last."""
+        most = self.longest(
+            signed_in,
+            clock,
+            lambda size: both(keep_token(size=500), keep_token(ADMIN, size=size, ttl=60)),
+            late=[keep_token(size=size) for size in (1_500, 1_000)],
+        )
+        assert BUDGET - 16 <= most + PARALLEL_MARGIN <= BUDGET
 
 
 class TestKeyRotation:

@@ -6,15 +6,16 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from flask_auth0_mfa import current_auth0, state
 from flask_auth0_mfa.config import load_settings
 from flask_auth0_mfa.errors import Auth0UnavailableError, RateLimitedError
-from flask_auth0_mfa.limits import build_limits
+from flask_auth0_mfa.limits import SpareKeys, build_limits
 from flask_auth0_mfa.sealing import Sealer
-from flask_auth0_mfa.signals import rate_limited
+from flask_auth0_mfa.signals import rate_limited, unlocked
 
 from .observed import ANA, grants, paths, wrong_code
 from .redis_server import redis_server
@@ -334,6 +335,7 @@ class TestError:
             ("send-context", "send-context", True, False),
             ("poll", "poll", False, False),
             ("enroll", "enroll", False, False),
+            ("address", "address", False, False),
         ],
     )
     def test_which(self, bucket, name, sending, context):
@@ -344,6 +346,7 @@ class TestError:
             *limits.send_buckets("auth0|ana", "context"),
             *limits.poll_buckets("context"),
             *limits.enroll_buckets("auth0|ana"),
+            limits.address_bucket("192.0.2.7"),
         ]
         (chosen,) = (one for one in buckets if one.name == bucket)
         fill(limits, [chosen])
@@ -351,6 +354,7 @@ class TestError:
         assert error.limits == {name}
         assert (error.is_about_sending, error.is_about_context) == (sending, context)
         assert error.is_about_support is (name == "row")
+        assert ("Contact support." in str(error)) is (name == "row")
 
     def test_signal(self):
         """A refusal is told to whoever listens, once, with the user's id."""
@@ -361,6 +365,18 @@ class TestError:
             with pytest.raises(RateLimitedError):
                 limits.count(user_bucket(limits), "auth0|ana")
             limits.refusal(user_bucket(limits))
+        assert heard == [{"limit": "user", "user_id": "auth0|ana"}]
+
+    def test_signal_of_a_race(self):
+        """A counter that fills up between the look at it and the count tells the same."""
+        sender, heard = object(), []
+        limits = make_limits(sender, mfa_verify_limit="1 per hour")
+        twice = user_bucket(limits) * 2
+        with (
+            rate_limited.connected_to(lambda _, **what: heard.append(what), sender),
+            pytest.raises(RateLimitedError),
+        ):
+            limits.count(twice, "auth0|ana")
         assert heard == [{"limit": "user", "user_id": "auth0|ana"}]
 
 
@@ -587,7 +603,8 @@ class TestAtTheDoor:
         body = {"mfa_token": token, "otp": tenant.current_otp(ANA)}
         answer = locked.json("POST", "/auth/mfa/verify", json=body)
         assert (answer.status_code, answer.json["error"]) == (429, "rate_limited")
-        assert "Contact support" in answer.json["error_description"]
+        text = "Too many wrong codes in a row. Contact support."
+        assert answer.json["error_description"] == text
         assert answer.headers["Retry-After"] == str(answer.json["retry_after"])
         assert answer.json["retry_after"] > 300 * 86_400
 
@@ -685,6 +702,20 @@ def test_memory_is_given_back():
     assert len(limits.limiter.storage.events) <= 1
 
 
+def test_memory_is_given_back_soon():
+    """What is over is forgotten with the next count, its lock as well, and what is not is kept."""
+    limits = replace(make_limits(mfa_verify_limit="5 per hour"), spare=SpareKeys(at_least=1))
+    for number in range(4):
+        limits.count(user_bucket(limits, f"auth0|{number}"), "x")
+    age(limits, 3601)
+    fill(limits, user_bucket(limits))
+    limits.count(user_bucket(limits, "auth0|ben"), "x")
+    assert limits.remaining(user_bucket(limits)) == 0
+    storage = limits.limiter.storage
+    assert storage.events.keys() == storage.locks.keys()
+    assert len(storage.events) == 2
+
+
 @pytest.mark.parametrize(
     "buckets",
     [
@@ -704,6 +735,26 @@ def test_every_counter_is_somebodys(buckets):
     fill(limits, buckets(limits, "one"))
     assert limits.remaining(buckets(limits, "one")) == 0
     assert limits.remaining(buckets(limits, "another")) > 0
+
+
+def test_support_clears_every_counter():
+    """After support has unlocked a user, each counter begins anew, and listeners are told."""
+    sender, heard = object(), []
+    limits = make_limits(sender)
+    counters = [
+        *user_bucket(limits),
+        *limits.verify_buckets("auth0|ana", "context", recovery=True)[:1],
+        limits.row_bucket("auth0|ana"),
+        *limits.send_buckets("auth0|ana", "context")[1:],
+        *limits.enroll_buckets("auth0|ana"),
+    ]
+    unused = [limits.remaining([one]) for one in counters]
+    for one in counters:
+        limits.hit(one)
+    with unlocked.connected_to(lambda _, **what: heard.append(what), sender):
+        limits.unlock("auth0|ana", by="agent-17")
+    assert heard == [{"user_id": "auth0|ana", "by": "agent-17"}]
+    assert [limits.remaining([one]) for one in counters] == unused
 
 
 def test_last_one_needs_no_wait(limits):

@@ -71,6 +71,12 @@ class TestNextLogin:
         assert our_cookies(other_tab.json("GET", "/accounts")) != []
         assert our_cookies(other_tab.json("GET", "/accounts")) == []
 
+    def test_login_over_old_cookies(self, ana, other_tab):
+        """Who has the cookies of an ended login still can log in."""
+        ana.get("/auth/logout")
+        other_tab.log_in("ana@example.com")
+        assert other_tab.get("/accounts").path == "/accounts"
+
     def test_late_answer(self, make_app):
         """A request that was slow, while the user logged out and in again, changes nothing."""
         app = make_app()

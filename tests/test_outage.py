@@ -18,16 +18,23 @@ class Broken:
     get_many = put = recall = replace = locked = lambda self, *_arguments: self.get("")
 
 
-@pytest.fixture
-def outage(app, ana):
-    """Ana is signed in when the shared state goes away."""
+def break_state(app):
+    """Let the application's shared state go away."""
     memory = app.extensions[EXTENSION].logins.memory
     object.__setattr__(memory, "state", Broken())
 
 
-def test_page_for_signed_in_users_goes_on(ana, outage):
-    """A page that only asks who is signed in is shown."""
+@pytest.fixture
+def outage(app, ana):
+    """Ana is signed in when the shared state goes away."""
+    break_state(app)
+
+
+def test_page_for_signed_in_users_goes_on(ana, outage, caplog):
+    """A page that only asks who is signed in is shown, and the log says what it risks."""
     assert ana.get("/accounts").text == "Accounts of ana@example.com"
+    text = "The shared state cannot be reached: logouts elsewhere are not known"
+    assert text in caplog.messages
 
 
 def test_guarded_view_is_closed(ana, outage):
@@ -36,6 +43,14 @@ def test_guarded_view_is_closed(ana, outage):
     assert page.status == 503
     assert page.headers["Retry-After"]
     assert "not about your code" in page.text
+
+
+def test_view_that_was_open_is_closed(app, ana, tenant):
+    """So does one whose check was passed: that its login has ended meanwhile is not known."""
+    ana.step_up("/api/balance", tenant.current_otp("ana@example.com"))
+    assert ana.json("GET", "/api/balance").status_code == 200
+    break_state(app)
+    assert ana.json("GET", "/api/balance").status_code == 503
 
 
 def test_program_gets_503(ana, outage):

@@ -21,12 +21,10 @@ from redis import Redis
 from werkzeug.http import parse_date
 
 from flask_auth0_mfa import current_auth0, requires_stepup
-from flask_auth0_mfa.errors import LoginRequiredError
-from flask_auth0_mfa.models import (
-    TARGET_TTL,
-    Auth0Session,
-)
+from flask_auth0_mfa.errors import Auth0UnavailableError, LoginRequiredError
+from flask_auth0_mfa.models import TARGET_TTL, AccessToken, Auth0Session
 from flask_auth0_mfa.sealing import AUDIENCE, SESSION
+from flask_auth0_mfa.secret import Secret
 from flask_auth0_mfa.services import services
 from flask_auth0_mfa.sessions import SESSION_KEY, auth0_session, glance
 
@@ -36,6 +34,7 @@ from .scripted import (
     PAYMENTS,
     SECRET_KEY,
     Site,
+    claim,
     clear,
     context_of,
     grow,
@@ -141,6 +140,10 @@ class TestOwnSession:
         site.app.secret_key = "another secret key, also long enough for tests"
         assert site.run(lambda: session.get("a")) is None
         site.app.config["SECRET_KEY_FALLBACKS"] = [SECRET_KEY]
+        assert site.run(lambda: session.get("a")) == 1
+        site.app.config["SECRET_KEY_FALLBACKS"] = []
+        assert site.run(lambda: session.get("a")) is None
+        site.app.config["SECRET_KEY_FALLBACKS"] = [SECRET_KEY]
         site.run(lambda: session.update(b=2))
         site.app.config["SECRET_KEY_FALLBACKS"] = None
         assert site.run(lambda: session.get("b")) == 2
@@ -235,6 +238,18 @@ class TestUntouched:
 
         assert signed_in.run(view) == "nobody is there any more"
 
+    def test_shared_state_down(self, signed_in, monkeypatch):
+        """What changes while nobody knows whether the login was ended elsewhere is kept."""
+
+        def fail(_names):
+            raise Auth0UnavailableError
+
+        state = signed_in.app.extensions["auth0_mfa"].logins.memory.state
+        with monkeypatch.context() as patch:
+            patch.setattr(state, "get_many", fail)
+            signed_in.change(claim(name="Ana"))
+        assert signed_in.content()["user"]["name"] == "Ana"
+
     def test_user(self, signed_in, opened):
         """Asking who is there opens the login alone."""
         signed_in.change(keep_token())
@@ -327,6 +342,7 @@ class TestLifetime:
         signed_in.change(keep_token())
         for morsel in signed_in.written.values():
             assert (morsel["max-age"], morsel["expires"]) == ("", "")
+        assert "expires" not in str(signed_in.answer.headers).lower()
 
     def test_permanent(self, site, clock):
         """A permanent session has an end in its cookies, counted from the login."""
@@ -509,6 +525,10 @@ class DictInterface(SessionInterface):
             self.kept[session.key] = json.dumps(dict(session))
             response.set_cookie("key", session.key)
 
+    def make_null_session(self, app):
+        """Return what shows for which application it is."""
+        return "null", app
+
     def is_null_session(self, obj):
         """Tell that an application can decide this, too."""
         return obj == "null"
@@ -653,6 +673,30 @@ class TestWrapped:
             content[SESSION_KEY]
         )
 
+    def test_plain_types(self, clock):
+        """Every text is a plain one, also in lists: most serialisers refuse a kind of ``str``."""
+        site = Site(clock, before=with_dictionary)
+
+        def types(value):
+            inside = value.values() if isinstance(value, dict) else value
+            inner = inside if isinstance(value, (dict, list, tuple)) else ()
+            return {type(value).__name__}.union(*map(types, inner))
+
+        def action():
+            with auth0_session() as mine:
+                sign_in(mine)
+                mine.keep_token(AccessToken(Secret("token"), PAYMENTS, "a", int(clock()) + 60))
+            return sorted(types(session[SESSION_KEY]))
+
+        assert set(site.run(action)) <= {"dict", "list", "str", "int", "float", "NoneType"}
+
+    def test_vary(self, clock):
+        """The answer to a request that looks at the user varies by the cookie, as ever."""
+        site = Site(clock, before=with_flask_session)
+        site.change(sign_in)
+        site.content()
+        assert site.answer.headers["Vary"] == "Cookie"
+
     def test_pruned_in_the_store(self, clock):
         """What is over is gone from the store, not only from sight."""
         site = Site(clock, before=with_dictionary)
@@ -670,7 +714,7 @@ class TestWrapped:
         assert interface.flavour == "dictionary"
         assert interface.is_null_session("null")
         assert not interface.is_null_session({})
-        assert interface.make_null_session(site.app) is not None
+        assert interface.make_null_session(site.app) == ("null", site.app)
         with pytest.raises(AttributeError):
             _ = interface.nothing_like_it
 
@@ -679,7 +723,8 @@ class TestWrapped:
         with_flask_session(site.app)
         site.change(sign_in)
         assert site.content()["user"]["sub"] == "auth0|ana"
-        assert "replaced the session interface" in caplog.text
+        name = type(site.app.session_interface).__name__
+        assert f"{name} replaced the session interface of Auth0MFA" in caplog.text
 
     def test_no_room_limit(self, clock):
         """On the server there is no budget."""
