@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from flask import Flask
 
@@ -10,10 +12,13 @@ from flask_auth0_mfa.sessions import auth0_session
 from flask_auth0_mfa.signals import check_expired
 from flask_auth0_mfa.state import MemoryState
 
+from .observed import grants
+from .ways import SMS, pass_time
+
 
 @pytest.fixture
 def app(make_app) -> Flask:
-    """An application that can leave checks' tokens to the shared state, as full cookies do."""
+    """An application that can leave tokens and codes to the shared state, as full cookies do."""
     app = make_app()
 
     @app.get("/lean")
@@ -22,6 +27,14 @@ def app(make_app) -> Flask:
             for context in list(mine.contexts.values()):
                 mine.replace_context(context.lean())
         return "Lean"
+
+    @app.get("/codeless")
+    def codeless() -> str:
+        with auth0_session() as mine:
+            for context in list(mine.contexts.values()):
+                challenge = replace(context.challenge, oob_code=None)
+                mine.replace_context(replace(context, challenge=challenge))
+        return "Codeless"
 
     return app
 
@@ -63,8 +76,38 @@ def test_it_is_told(app, ana, forget):
     assert told == ["lost"]
 
 
-def test_check_that_is_known_is_offered_again(ana):
-    """A check whose token the shared state still has goes on."""
+def test_check_that_is_known_is_offered_again(ana, tenant):
+    """A check whose token the shared state still has goes on, and ends well."""
     first = ana.challenge_page("/transfer")
     ana.get("/lean")
-    assert ana.challenge_page("/transfer").url == first.url
+    again = ana.challenge_page("/transfer")
+    assert again.url == first.url
+    assert ana.press(again, "code", code=tenant.current_otp("ana@example.com")).path == "/transfer"
+
+
+def test_message(ana, tenant):
+    """The code of a message is right also where the cookies had no room for what it answers."""
+    page = ana.challenge_page("/transfer", SMS.label)
+    ana.get("/codeless")
+    assert ana.press(page, "code", code=SMS.right(tenant)).path == "/transfer"
+
+
+def test_message_that_the_cookies_have(ana, forget, tenant):
+    """What is in the cookies does not have to be in the shared state."""
+    page = ana.challenge_page("/transfer", SMS.label)
+    forget()
+    assert ana.press(page, "code", code=SMS.right(tenant)).path == "/transfer"
+
+
+def test_message_that_is_lost(app, ana, forget, tenant, clock):
+    """When that is lost as well its code is not tried as another one; another message helps."""
+    page = ana.challenge_page("/transfer", SMS.label)
+    ana.get("/codeless")
+    forget()
+    assert ana.press(page, "code", code=SMS.right(tenant)).status == 400
+    assert grants(tenant) == []
+    page = ana.get(page.url)
+    assert page.heading == "Choose how to confirm it is you"
+    pass_time(app, tenant, clock, 31)
+    page = ana.press(page, SMS.label)
+    assert ana.press(page, "code", code=SMS.right(tenant)).path == "/transfer"
