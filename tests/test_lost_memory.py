@@ -67,13 +67,14 @@ def test_program_gets_another_token(ana, forget, tenant):
 
 
 def test_it_is_told(app, ana, forget):
-    """Listeners hear that a check was lost, and not that somebody came too late."""
+    """Listeners hear that a check was lost, not that somebody came too late; it starts again."""
     page, told = ana.challenge_page("/transfer"), []
     ana.get("/lean")
     forget()
     with check_expired.connected_to(lambda _, **what: told.append(what["reason"]), app):
-        ana.get(page.url)
+        page = ana.get(page.url)
     assert told == ["lost"]
+    assert ana.press(page, "Start again").heading == "Enter the code from your authenticator app"
 
 
 def test_check_that_is_known_is_offered_again(ana, tenant):
