@@ -217,6 +217,26 @@ class TestVerify:
         assert answer.json["error"] == "invalid_request"
         assert grants(tenant) == []
 
+    @pytest.mark.parametrize(
+        ("body", "text"),
+        [
+            (
+                {},
+                "Give exactly one of code, otp, oob_code (with binding_code) or recovery_code.",
+            ),
+            ({"otp": "12345"}, "otp has the wrong length."),
+            ({"recovery_code": "-"}, "recovery_code is empty."),
+            (
+                {"oob_code": "x", "binding_code": "abcdef"},
+                "binding_code has characters that no code has.",
+            ),
+        ],
+        ids=str,
+    )
+    def test_what_is_wrong(self, post, body, text):
+        """The answer says which field is wrong, and what is wrong with it."""
+        assert post(VERIFY, **body).json["error_description"] == text
+
     @pytest.mark.parametrize("text", ["", "{", "null", "[]", '"x"', "1", "\ufeff{}", "NaN"])
     def test_malformed_json(self, ana, mfa_token, tenant, text):
         """A body that is no JSON object is refused as such, and nothing is sent to Auth0."""
@@ -422,7 +442,8 @@ class TestChallenge:
         assert len(tenant.pushes) == 1
 
     def test_strongest_by_default(self, post, tenant):
-        """Without an authenticator the strongest of the type is taken."""
+        """Without an authenticator the strongest is taken, of all or of the type."""
+        assert post(CHALLENGE).json == {"challenge_type": "otp"}
         post(CHALLENGE, challenge_type="oob")
         assert len(tenant.pushes) == 1
 

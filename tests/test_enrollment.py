@@ -12,11 +12,12 @@ from flask_auth0_mfa.emulator import Configuration, Tenant, serve
 from flask_auth0_mfa.emulator.totp import code_at, new_secret
 from flask_auth0_mfa.testing.clock import SharedClock
 
-from .conftest import PAYMENTS
+from .conftest import ADMIN, PAYMENTS
 from .observed import ANA, grants
 from .visitor import Visitor
 from .ways import BEN, PHONE, TARGET, age_limits, asked, refresh_twice
 
+CLEO = "cleo@example.com"
 ENROLL = "/auth/mfa/enroll"
 ASSOCIATE = "/auth/mfa/associate"
 CHOICE = "Set up a second check"
@@ -383,6 +384,7 @@ class TestPush:
         tenant.reject()
         answer = ben.press(page, "I have scanned it")
         assert answer.heading == "The request was declined on your phone"
+        assert ben.get(page.url).heading == CHOICE
         assert ben.press(answer, "Start again").heading == CHOICE
 
     def test_limit(self, make_app, tenant):
@@ -448,7 +450,9 @@ class TestWhen:
         assert "E-mail" not in choice.text
         _, fields = choice.form("Authenticator app")
         data = {**fields, "method": "email", "email": BEN}
-        assert ben.client.post(ENROLL, data=data).status_code == 400
+        answer = ben.client.post(ENROLL, data=data, headers={"Accept": "text/html"})
+        assert answer.status_code == 400
+        assert "This method cannot be added here. Choose one from the list." in answer.text
         assert associations(tenant) == 0
 
     @pytest.mark.parametrize("methods", [["otp", "push"], ["phone"]])
@@ -522,6 +526,31 @@ class TestWhen:
         assert page.status == 400
         assert "already enrolled" not in page.html
 
+    def test_ended_at_auth0_first(self, ben, choice, tenant):
+        """When Auth0 ended the check before we did, it starts again with one press."""
+        body = {"error": "expired_token", "error_description": "mfa_token is expired"}
+        tenant.fault("/mfa/associate", status=401, body=body)
+        page = ben.press(choice, "Authenticator app")
+        assert (page.status, page.heading) == (401, TIMED_OUT)
+        assert ben.press(page, "Start again").heading == CHOICE
+
+    def test_one_method_more(self, make_app, tenant):
+        """Who must add a second method does so at Universal Login, where the MFA API refuses."""
+        app = make_app(AUTH0_AUTHORIZE_PARAMS={"max_age": "240"})
+        app.get("/admin")(requires_stepup(ADMIN)(lambda: "Admin"))
+        cleo = Visitor(app)
+        cleo.log_in(CLEO)
+        page = cleo.step_up("/admin?tab=users", tenant.current_otp(CLEO))
+        assert page.heading == CHOICE
+        body = {"error": "access_denied", "error_description": "User is already enrolled."}
+        tenant.fault("/mfa/associate", status=403, body=body)
+        page = cleo.press(page, "Approve on your phone")
+        assert (page.status, page.heading) == (403, "Sign in again to go on")
+        login = cleo.client.get(page.link("Sign in again"))
+        asked_for = parse_qs(urlsplit(login.location).query)
+        assert asked_for["audience"] == [ADMIN]
+        assert "multi-factor" in asked_for["acr_values"][0]
+
 
 class TestJson:
     """By the JSON routes."""
@@ -577,6 +606,7 @@ class TestJson:
         body = {**token, "authenticator_types": ["otp"]}
         answer = ben.json("POST", ASSOCIATE, json=body)
         assert (answer.status_code, answer.json["error"]) == (401, "login_required")
+        assert answer.json["error_description"] == "Log in again before you add a method."
         page = ben.get(answer.json["login_url"])
         page = ben.press(page, "password", username=BEN, password="demo")
         assert ben.json("POST", ASSOCIATE, json=body).status_code == 200

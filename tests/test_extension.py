@@ -18,7 +18,6 @@ from flask_auth0_mfa import (
     LoginRequiredError,
     MfaNoAvailableFactorsError,
     MfaRequiredError,
-    MfaTokenExpiredError,
     MfaTokenInvalidError,
     MfaTokenNotFoundError,
     MfaVerifyError,
@@ -66,9 +65,10 @@ def run(visitor: Visitor, action):
 
 @pytest.fixture
 def app(make_app):
-    """An application whose view calls the extension."""
+    """An application whose views call the extension."""
     app = make_app()
     call_view(app)
+    app.get("/verify/<token>")(lambda token: str(current_auth0.verify(token, otp="123456")))
     return app
 
 
@@ -346,11 +346,19 @@ class TestMfa:
             do(lambda: current_auth0.verify(mfa_token, **proof))
         assert grants(tenant) == []
 
-    def test_expired(self, do, mfa_token, clock, code):
-        """After its time the token opens nothing."""
+    def test_cookies_from_before(self, ana, do, mfa_token, code):
+        """A finished check does not come back with the cookies that it was open in."""
+        before = ana.tab()
+        do(lambda: current_auth0.verify(mfa_token, otp=code))
+        with pytest.raises(MfaTokenNotFoundError):
+            run(before, lambda: current_auth0.get_authenticators(mfa_token))
+
+    def test_expired(self, ana, mfa_token, clock):
+        """After its time the token opens nothing, and the page offers to start again."""
         clock.advance(301)
-        with pytest.raises(MfaTokenExpiredError):
-            do(lambda: current_auth0.verify(mfa_token, otp=code))
+        page = ana.get(f"/verify/{mfa_token}")
+        assert (page.status, page.heading) == (401, "This check has timed out")
+        assert "Authenticator app" in ana.press(page, "Start again").text
 
     @pytest.mark.parametrize("token", ["", "x", "v1.M.x.y", "\u2603"])
     def test_invalid(self, do, token):

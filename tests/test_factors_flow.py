@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from .observed import ANA, grants
+from .visitor import Visitor
 from .ways import (
     EMAIL,
     OTP,
@@ -188,6 +189,17 @@ class TestMessages:
         assert again.heading == page.heading
         assert ana.press(page, "code", code=way.right(tenant)).status == 200
 
+    @pytest.mark.parametrize(
+        ("way", "other"), [(OTP, SMS), (OTP, RECOVERY), (RECOVERY, OTP)], ids=lambda way: way.method
+    )
+    def test_page_without_a_message_from_before(self, ana, tenant, way, other):
+        """A page that sent nothing still takes its own code, after another method was chosen."""
+        page = ana.challenge_page(TARGET, way.label)
+        ana.press(ana.get(page.link("Use another method")), other.label)
+        again = ana.press(page, "code", code=way.wrong(tenant))
+        assert again.heading == page.heading
+        assert ana.press(page, "code", code=way.right(tenant)).status == 200
+
     @sent_ways
     def test_other_method_and_back(self, ana, tenant, way):
         """Going to another method and back keeps the message that was sent."""
@@ -207,7 +219,7 @@ class TestMessages:
 
     def test_one_open_message_per_check(self, ana, tenant, later):
         """A second kind of message waits for the pause, and then takes the first one's place."""
-        page = ana.challenge_page(TARGET, SMS.label)
+        page = first_page = ana.challenge_page(TARGET, SMS.label)
         first = SMS.right(tenant)
         choice = ana.get(page.link("Use another method"))
         refused = ana.press(choice, EMAIL.label)
@@ -216,7 +228,8 @@ class TestMessages:
         later(31)
         page = ana.press(choice, EMAIL.label)
         assert "e-mail" in page.heading
-        assert ana.press(page, "code", code=first).status == 400
+        answer = ana.press(first_page, "code", code=first)
+        assert (answer.status, answer.heading) == (400, page.heading)
         assert ana.press(page, "code", code=EMAIL.right(tenant)).status == 200
 
     def test_another_one_too_soon(self, ana, tenant, later):
@@ -263,6 +276,26 @@ class TestMessages:
         page = ana.press(ana.get(TARGET), SMS.label)
         assert (page.status, page.heading) == (400, "This method does not work right now")
         assert "Authenticator app" in ana.get(page.link("Use another method")).text
+
+    def test_list_of_somebody_else(self, app, ana, tenant):
+        """What Auth0 has listed for one user is told to nobody else."""
+        assert SMS.label in ana.get(TARGET).text
+        cleo = Visitor(app)
+        cleo.log_in("cleo@example.com")
+        bearer = {"Authorization": f"Bearer {cleo.mfa_required('/api/balance')['mfa_token']}"}
+        answer = cleo.json("GET", "/auth/mfa/authenticators", headers=bearer)
+        (app_of_hers,) = (one["id"] for one in answer.json if one["authenticator_type"] == "otp")
+        assert app_of_hers == authenticator_id(tenant, "otp", "cleo@example.com")
+
+    def test_list_that_is_refused(self, ana, tenant):
+        """When Auth0 refuses to list the methods, programs are told so, and may try again."""
+        url = "/auth/mfa/authenticators"
+        bearer = {"Authorization": f"Bearer {ana.mfa_required('/api/balance')['mfa_token']}"}
+        tenant.fault("/mfa/authenticators", status=400, body={"error": "invalid_request"})
+        answer = ana.json("GET", url, headers=bearer)
+        assert answer.status_code == 400
+        assert answer.json["error_description"] == "Your methods could not be listed."
+        assert ana.json("GET", url, headers=bearer).status_code == 200
 
     def test_answer_without_what_it_should_have(self, ana, tenant):
         """A challenge that cannot be answered is Auth0's fault, and no page that waits forever."""

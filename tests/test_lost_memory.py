@@ -7,19 +7,18 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from flask_auth0_mfa import requires_stepup
 from flask_auth0_mfa.services import EXTENSION
 from flask_auth0_mfa.sessions import auth0_session
 from flask_auth0_mfa.signals import check_expired
 from flask_auth0_mfa.state import MemoryState
 
-from .conftest import PAYMENTS
 from .observed import grants
+from .ways import SMS, pass_time
 
 
 @pytest.fixture
 def app(make_app) -> Flask:
-    """An application that can leave checks' tokens to the shared state, as full cookies do."""
+    """An application that can leave tokens and codes to the shared state, as full cookies do."""
     app = make_app()
 
     @app.get("/lean")
@@ -29,16 +28,14 @@ def app(make_app) -> Flask:
                 mine.replace_context(context.lean())
         return "Lean"
 
-    @app.get("/without-code")
-    def without_code() -> str:
+    @app.get("/codeless")
+    def codeless() -> str:
         with auth0_session() as mine:
             for context in list(mine.contexts.values()):
-                assert context.challenge is not None
                 challenge = replace(context.challenge, oob_code=None)
                 mine.replace_context(replace(context, challenge=challenge))
-        return "Without code"
+        return "Codeless"
 
-    app.add_url_rule("/message", view_func=requires_stepup(PAYMENTS, methods=["sms"])(lambda: ""))
     return app
 
 
@@ -69,28 +66,50 @@ def test_program_gets_another_token(ana, forget, tenant):
     assert ana.json("POST", "/auth/mfa/verify", json=body).json == {"success": True}
 
 
-def test_code_of_a_message(ana, forget, tenant):
-    """The code of a message whose other half is lost is not sent on, and another one is offered."""
-    page = ana.press(ana.get("/message"), "Text message")
-    ana.get("/without-code")
-    forget()
-    answer = ana.press(page, "code", code=tenant.last_message("ana@example.com").code)
-    assert (answer.status, grants(tenant)) == (400, [])
-    assert "No code was sent. Ask for a new one." in answer.text
-
-
 def test_it_is_told(app, ana, forget):
-    """Listeners hear that a check was lost, and not that somebody came too late."""
+    """Listeners hear that a check was lost, not that somebody came too late; it starts again."""
     page, told = ana.challenge_page("/transfer"), []
     ana.get("/lean")
     forget()
     with check_expired.connected_to(lambda _, **what: told.append(what["reason"]), app):
-        ana.get(page.url)
+        page = ana.get(page.url)
     assert told == ["lost"]
+    assert ana.press(page, "Start again").heading == "Enter the code from your authenticator app"
 
 
-def test_check_that_is_known_is_offered_again(ana):
-    """A check whose token the shared state still has goes on."""
+def test_check_that_is_known_is_offered_again(ana, tenant):
+    """A check whose token the shared state still has goes on, and ends well."""
     first = ana.challenge_page("/transfer")
     ana.get("/lean")
-    assert ana.challenge_page("/transfer").url == first.url
+    again = ana.challenge_page("/transfer")
+    assert again.url == first.url
+    assert ana.press(again, "code", code=tenant.current_otp("ana@example.com")).path == "/transfer"
+
+
+def test_message(ana, tenant):
+    """The code of a message is right also where the cookies had no room for what it answers."""
+    page = ana.challenge_page("/transfer", SMS.label)
+    ana.get("/codeless")
+    assert ana.press(page, "code", code=SMS.right(tenant)).path == "/transfer"
+
+
+def test_message_that_the_cookies_have(ana, forget, tenant):
+    """What is in the cookies does not have to be in the shared state."""
+    page = ana.challenge_page("/transfer", SMS.label)
+    forget()
+    assert ana.press(page, "code", code=SMS.right(tenant)).path == "/transfer"
+
+
+def test_message_that_is_lost(app, ana, forget, tenant, clock):
+    """When that is lost as well its code is not tried as another one; another message helps."""
+    page = ana.challenge_page("/transfer", SMS.label)
+    ana.get("/codeless")
+    forget()
+    answer = ana.press(page, "code", code=SMS.right(tenant))
+    assert (answer.status, grants(tenant)) == (400, [])
+    assert "No code was sent. Ask for a new one." in answer.text
+    page = ana.get(page.url)
+    assert page.heading == "Choose how to confirm it is you"
+    pass_time(app, tenant, clock, 31)
+    page = ana.press(page, SMS.label)
+    assert ana.press(page, "code", code=SMS.right(tenant)).path == "/transfer"

@@ -261,6 +261,14 @@ class TestDeclined:
         page = ana.press(ana.get(declined.link("Use another method")), "Authenticator app")
         assert landed(ana.press(page, "code", code=tenant.current_otp(ANA)))
 
+    def test_chosen_again(self, ana, declined, tenant, later):
+        """Who wants the push after all can have another one in the same check."""
+        later(31)
+        page = ana.press(ana.get(declined.link("Use another method")), PUSH)
+        assert page.heading == WAITING
+        tenant.approve()
+        assert landed(ana.press(page, BUTTON))
+
     def test_only_method(self, visitor, tenant):
         """Who has no other method can start again, which sends nothing by itself."""
         visitor.log_in("dan@example.com")
@@ -409,12 +417,15 @@ class TestJson:
         assert ana.json("POST", POLL, json={"mfa_token": token}).json == {"success": True}
 
     def test_declined(self, ana, bearer, tenant):
-        """The refusal is told, and final."""
+        """The refusal is told, and final; a code that comes after it is one of the app."""
         tenant.reject()
         answer = self.poll(ana, bearer)
         assert (answer.status_code, answer.json["error"]) == (400, "access_denied")
         assert self.poll(ana, bearer).status_code == 400
         assert polls(tenant) == 1
+        body = {"code": tenant.current_otp(ANA)}
+        answer = ana.json("POST", "/auth/mfa/verify", json=body, headers=bearer["headers"])
+        assert answer.json == {"success": True}
 
     def test_verify_keeps_the_pace(self, ana, bearer, tenant):
         """``verify`` with the ``oob_code`` asks no more often than ``poll``."""

@@ -71,9 +71,10 @@ class TestEachWay:
         # Who adds a method signs in once more before it.
         again = ["logged_in"] * way.enrolls
         assert names(heard) == ["logged_in", "mfa_required", *again, *sent, "verified", *added]
-        assert {arguments.get("method", way.method) for _, arguments in heard} == {way.method}
+        told = [what for name, what in heard if name not in ("logged_in", "mfa_required")]
+        assert {what["method"] for what in told} == {way.method}
         proof = dict(heard)["verified"]
-        assert (proof["method"], proof["audience"]) == (way.method, PAYMENTS)
+        assert proof["audience"] == PAYMENTS
         assert {arguments["user_id"] for _, arguments in heard} == {tenant.user(way.email).sub}
         checks = {what["context_id"] for name, what in heard if name != "logged_in"}
         assert len(checks) == 1
@@ -198,7 +199,16 @@ class TestRefused:
         body = {"mfa_token": check[0], "otp": tenant.current_otp(ANA)}
         assert ana.json("POST", "/auth/mfa/verify", json=body).status_code == 200
         assert verify(tab, check[0]).status_code == 404
-        assert reasons(heard) == [("used", check[1])]
+        assert tab.get("/auth/mfa/challenge").status == 404
+        assert reasons(heard) == [("used", check[1])] * 2
+
+    def test_passed(self, ana, check, tenant, heard):
+        """The token of a check that was passed, with another code."""
+        body = {"mfa_token": check[0], "otp": tenant.current_otp(ANA)}
+        assert ana.json("POST", "/auth/mfa/verify", json=body).status_code == 200
+        assert verify(ana, check[0]).status_code == 404
+        assert reasons(heard) == [("unknown", check[1])]
+        assert heard[-1][1]["user_id"] == tenant.user(ANA).sub
 
     @pytest.mark.parametrize("path", ["challenge", "verify", "restart", "poll", "enroll"])
     def test_form_token(self, ana, check, heard, path):
@@ -240,6 +250,15 @@ class TestEnd:
             ana.get(f"/auth/mfa/challenge?context={check[1]}")
         ana.get("/auth/logout")
         assert self.ends(heard) == [("check_expired", "timeout", check[1])]
+        assert {what["audience"] for name, what in heard if name == "check_expired"} == {PAYMENTS}
+
+    def test_passed_in_time(self, ana, check, tenant, clock, heard):
+        """A check that was passed has not expired, also when its token comes back later."""
+        body = {"mfa_token": check[0], "otp": tenant.current_otp(ANA)}
+        assert ana.json("POST", "/auth/mfa/verify", json=body).status_code == 200
+        clock.advance(301)
+        assert verify(ana, check[0]).status_code == 401
+        assert self.ends(heard) == []
 
     def test_refused_by_the_tenant(self, ana, check, tenant, heard):
         """Auth0's own token was over before ours."""
@@ -254,6 +273,17 @@ class TestEnd:
         ana.get("/auth/logout")
         assert self.ends(heard) == [("check_abandoned", None, check[1])]
         assert names(heard) == ["check_abandoned", "logged_out"]
+        assert heard[0][1]["audience"] == PAYMENTS
+
+    def test_signing_out_after_another(self, ana, check, tenant, heard):
+        """Of two checks the one that was not passed is told."""
+        body = {"mfa_token": check[0], "otp": tenant.current_otp(ANA)}
+        assert ana.json("POST", "/auth/mfa/verify", json=body).status_code == 200
+        ana.json("GET", f"/token?audience={ADMIN}&scope=read:admin")
+        opened = heard[-1][1]
+        assert (opened["audience"], opened["scope"]) == (ADMIN, "read:admin")
+        ana.get("/auth/logout")
+        assert self.ends(heard) == [("check_abandoned", None, opened["context_id"])]
 
     def test_next_check(self, ana, check, clock, heard):
         """Its user begins another one when its time is over."""

@@ -101,6 +101,7 @@ class TestChoice:
         """An authenticator that is not on the list is refused and never named to Auth0."""
         page = ana.press(ana.get(TARGET), "Authenticator app", authenticator_id=chosen)
         assert page.status == 400
+        assert "This method cannot be used here. Choose one from the list." in page.text
         assert "/mfa/challenge" not in paths(tenant)
 
     def test_cancel(self, ana, page):
@@ -373,6 +374,14 @@ class TestEnd:
         assert again.form("code")[1]["context"] != page.form("code")[1]["context"]
         assert landed(ana.press(again, "code", code=code))
 
+    def test_start_again_without_the_method(self, ana, page, clock, tenant):
+        """When the method was removed meanwhile, starting again leads to the choice."""
+        user = tenant.user(ANA)
+        user.authenticators = [one for one in user.authenticators if one.kind != "otp"]
+        clock.advance(301)
+        again = ana.press(ana.get(page.url), "Start again")
+        assert again.heading == "Choose how to confirm it is you"
+
     def test_start_again_an_hour_later(self, ana, page, clock):
         """Long after the end the page is unknown, and no error."""
         clock.advance(3601)
@@ -396,6 +405,22 @@ class TestEnd:
         assert answer.status == 401
         again = ana.press(answer, "Start again")
         assert landed(ana.press(again, "code", code=tenant.current_otp(ANA)))
+
+    def test_ended_at_auth0_before_a_message(self, ana, tenant):
+        """The same when it comes out as a message is asked for."""
+        choice = ana.get(TARGET)
+        tenant.advance(601)
+        answer = ana.press(choice, "Text message")
+        assert (answer.status, answer.heading) == (401, "This check has timed out")
+        assert ana.press(answer, "Start again").heading == choice.heading
+
+    def test_ended_at_auth0_before_the_list(self, ana, tenant):
+        """The same when it comes out as the methods are listed."""
+        url = ana.mfa_required("/api/balance")["challenge_url"]
+        tenant.advance(601)
+        answer = ana.get(url)
+        assert (answer.status, answer.heading) == (401, "This check has timed out")
+        assert "Text message" in ana.press(answer, "Start again").text
 
     @pytest.mark.parametrize("context", ["AAAAAAAAAAAAAAAAAAAAAA", "x", "../../etc", "a" * 3000])
     def test_unknown_check(self, ana, context):
@@ -426,11 +451,13 @@ class TestEnd:
         assert answer.link("Sign in").startswith("http://localhost/auth/login")
         assert grants(tenant) == []
 
-    def test_cookies_of_the_past(self, app, ana, page, code, tenant):
-        """Cookies from before the success do not make a second verification."""
+    def test_cookies_of_the_past(self, app, ana, page, code, tenant, clock):
+        """Cookies from before the success do not bring the check back, up to its last second."""
         past = Visitor(app)
         past.take_cookies(ana)
         ana.press(page, "code", code=code)
+        clock.advance(295)
+        assert past.get(page.url).status == 404
         answer = past.press(page, "code", code=wrong_code(tenant))
         assert answer.status == 404
         assert grants(tenant) == [200]
@@ -542,6 +569,27 @@ class TestTabs:
         first, second = ana.get(TARGET), ana.get(TARGET)
         assert first.url == second.url
         assert refreshes(tenant) == [403]
+
+    def test_nearly_over(self, ana, page, clock):
+        """In its last minute a check is not offered again: there would be no time for it."""
+        clock.advance(241)
+        assert ana.get(TARGET).url != page.url
+
+    def test_after_three_wrong_codes(self, ana, page, tenant):
+        """After three wrong codes the guarded page begins another check."""
+        for _ in range(2):
+            ana.press(page, "code", code=wrong_code(tenant))
+        assert ana.get(TARGET).url == page.url
+        ana.press(page, "code", code=wrong_code(tenant))
+        assert ana.get(TARGET).url != page.url
+
+    def test_cookies_from_before(self, ana, page, code):
+        """A check that was passed is not offered again to the cookies that it was open in."""
+        before = ana.tab()
+        ana.press(page, "code", code=code)
+        again = before.get(TARGET)
+        assert (again.status, again.path) == (200, page.path)
+        assert again.url != page.url
 
     def test_wrong_code_in_one_tab(self, ana, tenant, code):
         """A wrong code in one tab leaves the other tab's form as it was."""

@@ -107,7 +107,7 @@ class ChallengeFlow:
         context: MfaContext,
         chosen: Authenticator,
         *,
-        resend: bool = False,
+        resend: bool,
         remember: bool | None = None,
     ) -> MfaContext:
         """Start a challenge; one that is open for the same authenticator is kept.
@@ -124,7 +124,7 @@ class ChallengeFlow:
             context = replace(context, wants_remembering=remember)
         session.replace_context(context)
         target = session.targets.get(context.id)
-        if target is not None and target.chosen != chosen.id:
+        if target is not None:
             session.targets[context.id] = replace(target, chosen=chosen.id)
         return context
 

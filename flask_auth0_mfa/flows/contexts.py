@@ -181,7 +181,7 @@ class ContextFlow:
         if session.login_id is not None and content.get("login") != session.login_id:
             raise self.refused(session, MfaTokenInvalidError(), "foreign", named)
         if has_expired:
-            raise self._timed_out(session, named, with_way_back=False)
+            raise self._timed_out(session, named)
         context = session.contexts.get(hashed)
         if context is None:
             raise self.refused(session, MfaTokenNotFoundError(), "unknown", named)
@@ -238,13 +238,10 @@ class ContextFlow:
         """Tell listeners that a request about a check was refused; see :mod:`.signals`."""
         self.parts.send(signals.check_refused, session, reason=reason, context_id=named)
 
-    def _timed_out(
-        self, session: Auth0Session, named: str, *, with_way_back: bool = True
-    ) -> MfaTokenError:
+    def _timed_out(self, session: Auth0Session, named: str) -> MfaTokenError:
         self._tell_of_expiry(session, named, "timeout")
         error = MfaTokenExpiredError()
-        if with_way_back:
-            error.context_id = named
+        error.context_id = named
         return self.refused(session, error, "expired", named)
 
     # -- what did not fit into the cookies -----------------------------------------------------
@@ -288,7 +285,7 @@ class ContextFlow:
         kept = self.parts.memory.get(("oob", context.hash))
         if kept is None:
             # Another process knows it; the user can ask for a new code.
-            return replace(context, challenge=None, chosen=None, chosen_method=None)
+            return replace(context, challenge=None)
         return replace(context, challenge=replace(challenge, oob_code=Secret(kept["oob_code"])))
 
     # -- ending ------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def next_page(
         return _choice(session, context)
     if context.chosen_method != shown.method and not needs_button:
         # The only method: remember it, so that its form is read as what it is.
-        context = found.challenges.start(session, context, shown)
+        context = found.challenges.start(session, context, shown, resend=False)
     opened = found.challenges.open_one(context, shown.id)
     if opened is not None and opened.binding_method != "prompt":
         return see_other(url_for(f"{BLUEPRINT}.wait", context=context.id))
