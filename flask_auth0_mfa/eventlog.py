@@ -33,6 +33,7 @@ FIELDS = (
     "limit",
     "seconds",
     "multifactor",
+    "ends",
     "context_id",
     "device_id",
 )

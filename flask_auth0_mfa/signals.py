@@ -21,6 +21,7 @@ signal                arguments
 ``logged_in``         ``user_id``, ``multifactor``
 ``login_refused``     ``reason`` (:data:`LoginRefusal`)
 ``logged_out``        ``user_id``
+``logout_received``   ``ends`` (``session``, ``user``), ``user_id`` where Auth0 says whose
 ``logout_refused``    ``reason`` (:data:`LogoutRefusal`)
 ``device_remembered`` ``audience``, ``device_id``, ``user_id``
 ``device_forgotten``  ``audience``, ``device_id``, ``reason`` (``user``, ``authenticators``),
@@ -67,6 +68,7 @@ unlocked = _signals.signal("auth0-mfa-unlocked")
 logged_in = _signals.signal("auth0-logged-in")
 login_refused = _signals.signal("auth0-login-refused")
 logged_out = _signals.signal("auth0-logged-out")
+logout_received = _signals.signal("auth0-logout-received")
 logout_refused = _signals.signal("auth0-logout-refused")
 device_remembered = _signals.signal("auth0-mfa-device-remembered")
 device_forgotten = _signals.signal("auth0-mfa-device-forgotten")
@@ -87,6 +89,7 @@ EVENTS: Mapping[str, Signal] = {
     "logged_in": logged_in,
     "login_refused": login_refused,
     "logged_out": logged_out,
+    "logout_received": logout_received,
     "logout_refused": logout_refused,
     "device_remembered": device_remembered,
     "device_forgotten": device_forgotten,

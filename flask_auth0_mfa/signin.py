@@ -122,10 +122,10 @@ class SignInFlow:
         """
         try:
             claims = self.verifier.verify_logout_token(logout_token)
-            sid, subject = claims.get("sid"), claims.get("sub")
+            sid, subject = (_text(claims.get(name)) for name in ("sid", "sub"))
             self.logins.end_everywhere(
-                auth0_sid=sid if isinstance(sid, str) else None,
-                subject=subject if isinstance(subject, str) else None,
+                auth0_sid=sid,
+                subject=subject,
                 # The same token sent once more does not end the user's next login.
                 before=claims["iat"] + LEEWAY,
             )
@@ -135,11 +135,17 @@ class SignInFlow:
         except Auth0UnavailableError:
             signals.logout_refused.send(self.sender, reason="auth0_unavailable")
             raise
+        ends = "user" if sid is None else "session"
+        signals.logout_received.send(self.sender, ends=ends, user_id=subject)
 
     @staticmethod
     def forget(session: Auth0Session) -> None:
         """Empty the session."""
         session.__dict__.update(Auth0Session().__dict__)
+
+
+def _text(claim: object) -> str | None:
+    return claim if isinstance(claim, str) else None
 
 
 def has_multifactor(claims: Mapping[str, Any]) -> bool:

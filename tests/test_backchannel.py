@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
 import pytest
 
-from flask_auth0_mfa.tokens import LOGOUT_EVENT
-
+from . import observed
 from .redis_server import redis_server
 from .visitor import Visitor
 
@@ -17,20 +16,7 @@ URL = "/auth/backchannel-logout"
 @pytest.fixture
 def logout_token(tenant):
     """Return a function that makes the tenant's logout token for somebody."""
-
-    def make(**claims):
-        now = int(time.time())
-        good = {
-            "iss": tenant.issuer,
-            "aud": "demo-client",
-            "iat": now,
-            "exp": now + 120,
-            "jti": "1",
-            "events": {LOGOUT_EVENT: {}},
-        }
-        return tenant.keys.sign(good | claims, typ="logout+jwt")
-
-    return make
+    return partial(observed.logout_token, tenant)
 
 
 def tell(app, token):

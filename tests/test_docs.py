@@ -28,7 +28,7 @@ from tools import diagrams, docs_links
 
 from .browser.pages import OURS
 from .conftest import PAYMENTS, SECRET_KEY
-from .observed import ANA, wrong_code
+from .observed import ANA, logout_token, wrong_code
 from .snippets import run, snippets
 from .test_action import node
 from .visitor import Visitor
@@ -299,6 +299,8 @@ def everything_happens(app: Flask, tenant: Any, clock: Any) -> None:
     ana.get("/auth/logout")
     ana.get("/auth/callback")
     ana.client.post("/auth/backchannel-logout")
+    received = logout_token(tenant, sid="session-1", iat=int(clock()), exp=int(clock()) + 120)
+    ana.client.post("/auth/backchannel-logout", data={"logout_token": received})
     with app.app_context():
         flask_auth0_mfa.current_auth0.unlock(tenant.user(ANA).sub)
 

@@ -17,7 +17,7 @@ from flask_auth0_mfa.eventlog import FIELDS
 from flask_auth0_mfa.signals import EVENTS
 
 from .conftest import ACCOUNTS, PAYMENTS
-from .observed import ANA, wrong_code
+from .observed import ANA, logout_token, wrong_code
 from .visitor import Visitor
 from .ways import TARGET
 
@@ -104,6 +104,8 @@ def walked(app, log, tenant, clock):
     ana.get("/auth/logout")
     ana.get("/auth/callback")
     ana.client.post("/auth/backchannel-logout")
+    token = logout_token(tenant, iat=int(clock()), exp=int(clock()) + 120, sub=tenant.user(ANA).sub)
+    ana.client.post("/auth/backchannel-logout", data={"logout_token": token})
     with app.app_context():
         current_auth0.unlock(tenant.user(ANA).sub, by=SUPPORT)
     return ana, ben
@@ -151,6 +153,7 @@ class TestLines:
         assert log.last("rate_limited")["limit"] == "send-context"
         assert log.last("check_expired")["audience"] == PAYMENTS
         assert log.last("verified")["time"].endswith("Z")
+        assert log.last("logout_received")["ends"] == "user"
 
     def test_levels(self, walked, app, log):
         """What is worth a look by itself is a warning."""

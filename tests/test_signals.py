@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -12,10 +11,9 @@ from flask import request
 from flask_auth0_mfa import LoginRequiredError, current_auth0, signals
 from flask_auth0_mfa.errors import Auth0UnavailableError
 from flask_auth0_mfa.services import EXTENSION
-from flask_auth0_mfa.tokens import LOGOUT_EVENT
 
 from .conftest import ACCOUNTS, ADMIN, PAYMENTS
-from .observed import ANA, wrong_code
+from .observed import ANA, logout_token, wrong_code
 from .visitor import Visitor
 from .ways import MATRIX, PHONE, TARGET
 
@@ -432,21 +430,13 @@ class TestLoginRefused:
         assert heard == [("login_refused", {"reason": "auth0_unavailable"})]
 
 
-class TestLogoutRefused:
-    """A back-channel logout that is refused is told once, with what is wrong with its token."""
+class TestBackchannelLogout:
+    """A back-channel logout is told once: as done, or with what is wrong with its token."""
 
     @staticmethod
     def tell(app, tenant, changes, sign=lambda token: token):
         """Send a logout token for Ana with these changes; return the status of the answer."""
-        claims = {
-            "iss": tenant.issuer,
-            "aud": "demo-client",
-            "iat": int(time.time()),
-            "sub": tenant.user(ANA).sub,
-            "events": {LOGOUT_EVENT: {}},
-            **changes,
-        }
-        token = sign(tenant.keys.sign({k: v for k, v in claims.items() if v is not None}))
+        token = sign(logout_token(tenant, **{"sub": tenant.user(ANA).sub, **changes}))
         return app.test_client().post("/auth/backchannel-logout", data={"logout_token": token})
 
     @pytest.mark.parametrize(
@@ -492,9 +482,15 @@ class TestLogoutRefused:
         assert heard == [("logout_refused", {"reason": "auth0_unavailable"})]
 
     def test_genuine(self, app, tenant, heard):
-        """A logout that is done is no refusal."""
+        """A logout of all of a user's sessions, which is done, is told with whose they are."""
         assert self.tell(app, tenant, {}).status_code == 200
-        assert heard == []
+        received = {"ends": "user", "user_id": tenant.user(ANA).sub}
+        assert heard == [("logout_received", received)]
+
+    def test_genuine_session(self, app, tenant, heard):
+        """That of one session at Auth0 is told as such, though Auth0 does not say whose it is."""
+        assert self.tell(app, tenant, {"sid": "session-1", "sub": None}).status_code == 200
+        assert heard == [("logout_received", {"ends": "session", "user_id": None})]
 
 
 class TestUnlocked:

@@ -32,6 +32,7 @@ COUNTED = {
     "unlocked": (),
     "logged_in": (),
     "login_refused": ("reason",),
+    "logout_received": ("ends",),
     "logout_refused": ("reason",),
 }
 # What an attribute may say. Anything else is "other", and no user is ever in one: each new value
@@ -46,6 +47,7 @@ KNOWN = {
         *("state", "auth0-error", "code", "client", "id-token"),
         *("signature", "iss", "aud", "iat", "exp", "events", "nonce", "sub"),
     },
+    "ends": {"session", "user"},
     "limit": {
         *("user", "context", "row", "address", "recovery", "send", "send-context", "poll"),
         "enroll",

@@ -39,6 +39,7 @@ KNOWN = {
         *("state", "auth0-error", "code", "client", "id-token"),
         *("signature", "iss", "aud", "iat", "exp", "events", "nonce", "sub"),
     },
+    "ends": {"session", "user"},
     "limit": {
         *("user", "context", "row", "address", "recovery", "send", "send-context", "poll"),
         "enroll",
@@ -65,6 +66,7 @@ COUNTERS = {
     "unlocked": counter("unlocked", "Users whom support let try again"),
     "logged_in": counter("logged_in", "Logins"),
     "login_refused": counter("login_refused", "Logins that the callback refused", "reason"),
+    "logout_received": counter("logout_received", "Back-channel logouts that were taken", "ends"),
     "logout_refused": counter("logout_refused", "Back-channel logouts that were refused", "reason"),
 }
 SECONDS = Histogram(
