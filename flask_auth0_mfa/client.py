@@ -72,7 +72,7 @@ class TenantClient:
     def __init__(self, settings: TenantSettings, clock: Callable[[], float] = time.time) -> None:
         self._tenant = settings
         self._clock = clock
-        self._http = _http_session()
+        self._http = _http_session(settings.base_url)
         self._adapter: BaseAdapter | None = None
 
     def mount(self, adapter: BaseAdapter) -> None:
@@ -184,6 +184,7 @@ class Auth0Client(TenantClient):
     def share_transport(self, session: requests.Session) -> None:
         """Make another requests session talk to the tenant the way this client does."""
         session.cookies.set_policy(_NO_COOKIES)
+        session.trust_env = _may_use_proxy(self._settings.base_url)
         # A redirect is an error: code and secret go nowhere but to the configured domain (SEC-59).
         session.max_redirects = 0
         session.mount(self._settings.base_url, self._adapter or TenantAdapter())
@@ -348,8 +349,9 @@ class _Direct(requests.Session):
         return None
 
 
-def _http_session() -> requests.Session:
+def _http_session(base_url: str) -> requests.Session:
     session = _Direct()
+    session.trust_env = _may_use_proxy(base_url)
     # A cookie that Auth0 sets for one user's request must not go out with another's.
     session.cookies.set_policy(_NO_COOKIES)
     # Without this, requests puts credentials from a .netrc file in place of our own header.
@@ -358,6 +360,15 @@ def _http_session() -> requests.Session:
         session.mount(scheme, TenantAdapter(pool_maxsize=POOL_SIZE))
     session.headers["Accept"] = "application/json"
     return session
+
+
+def _may_use_proxy(base_url: str) -> bool:
+    """Tell whether the proxy that the environment names may be used.
+
+    A tenant without TLS is on this machine: a proxy would hardly find it, and would read its
+    tokens and our secret.
+    """
+    return base_url.startswith("https://")
 
 
 def _signing_key(pem: str | None) -> tuple[str, RSAKey | ECKey] | None:

@@ -1168,6 +1168,50 @@ class TestConnections:
         assert "authorization: bearer raw-token" in raw.heads[1]
 
 
+class TestProxy:
+    """A proxy that the environment names."""
+
+    @pytest.fixture(autouse=True)
+    def proxy(self, raw, monkeypatch):
+        """A proxy for everything; it lets nothing through."""
+        raw.answers("HTTP/1.1 403 Forbidden", body=b"")
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, raw.url)
+            monkeypatch.delenv(name.upper(), raising=False)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        return raw
+
+    def test_tenant(self, proxy):
+        """A tenant elsewhere is called through it, by a tunnel that it cannot look into."""
+        with pytest.raises(Auth0UnavailableError):
+            make_client().refresh("v1.M")
+        assert proxy.heads[0].startswith(f"connect {DOMAIN}:443 ")
+
+    def test_exempt_tenant(self, proxy, monkeypatch):
+        """One that the environment exempts is not."""
+        monkeypatch.setenv("no_proxy", "127.0.0.1,.invalid")
+        with pytest.raises(Auth0UnavailableError):
+            make_client("acme.invalid", timeout=(0.1, 0.1)).refresh("v1.M")
+        assert proxy.heads == []
+
+    def test_tenant_on_this_machine(self, proxy):
+        """The local tenant is called directly: a proxy would read secret and tokens."""
+        with wire_server() as tenant:
+            tenant.answers("HTTP/1.1 200 OK", body=json.dumps(TOKENS).encode())
+            assert make_client(tenant.url).refresh("v1.M").access_token == "eyJ.a.b"
+        assert proxy.heads == []
+
+    def test_login_at_this_machine(self, proxy):
+        """Nor does a login there give it code and secret."""
+        with wire_server() as tenant:
+            tenant.answers("HTTP/1.1 503 Down")
+            browser = browser_at(tenant.url)
+            browser.get("/auth/callback", query_string=code_back(browser))
+            assert len(tenant.requests) == 1
+        assert proxy.heads == []
+
+
 class TestLogoutEndpoint:
     """Where OpenID Connect logout starts."""
 
