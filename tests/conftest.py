@@ -30,6 +30,10 @@ settings.register_profile("ordinary", deadline=None, derandomize=True)
 settings.register_profile("campaign", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ordinary"))
 
+# A proxy of the machine would not find what runs here.
+for name in ("no_proxy", "NO_PROXY"):
+    os.environ[name] = "localhost,127.0.0.1,::1"
+
 # Most tests make an application of their own; without this each would compile its templates and
 # its routes again.
 Flask.jinja_options = {"bytecode_cache": TemplateMemory()}
