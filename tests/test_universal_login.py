@@ -208,6 +208,38 @@ class TestReturn:
         assert (answer.status_code, answer.json["error"]) == (403, "step_up_unavailable")
         assert answer.json["login_url"].startswith("/auth/login?ticket=")
 
+    @pytest.fixture
+    def back(self, ana, tenant):
+        """Come back from Universal Login with a second factor, and with this in the answer."""
+
+        def back(**fields):
+            listed(tenant, entry("webauthn-roaming"), entry("otp"), entry("recovery-code"))
+            begun = authorization(ana, ana.get(TARGET).link(LINK))
+            now = int(tenant.clock.now())
+            claims = {"iss": tenant.issuer, "sub": tenant.user(ANA).sub, "iat": now, "exp": now + 60}
+            proof = {"aud": "demo-client", "nonce": begun["nonce"], "amr": ["mfa"]}
+            body = {
+                "token_type": "Bearer",
+                "expires_in": 600,
+                "access_token": tenant.keys.sign(claims | {"aud": PAYMENTS}),
+                "id_token": tenant.keys.sign(claims | proof),
+                **fields,
+            }
+            tenant.fault("/oauth/token", status=200, body=body)
+            return ana.get(f"/auth/callback?code=x&state={begun['state']}")
+
+        return back
+
+    def test_answer_without_scope(self, back):
+        """A token without ``scope`` has what was asked for (RFC 6749 section 5.1), and opens."""
+        assert back().path == "/transfer"
+
+    def test_answer_with_less_scope(self, back):
+        """A token that may not do what the view needs is said to be one; no circles."""
+        page = back(scope="openid")
+        assert (page.status, page.heading) == (403, "You do not have permission for this")
+        assert "Sign in again" not in page.text
+
 
 class TestMfaNotEnabled:
     """The application may not use the MFA grants."""
