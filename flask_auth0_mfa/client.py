@@ -31,7 +31,7 @@ from .errors import (
     Auth0UnavailableError,
     ConfigurationError,
 )
-from .factors import is_out_of_band
+from .factors import is_out_of_band, sends_code
 from .models import Authenticator, Challenge, Enrollment, TokenResponse
 from .secret import Secret
 from .transport import TenantAdapter, deadline, read_body
@@ -277,7 +277,7 @@ class Auth0Client(TenantClient):
             method=method,
             authenticator_id=authenticator_id,
             oob_code=_optional_string(answer, "oob_code"),
-            binding_method=_optional_string(answer, "binding_method"),
+            binding_method=_binding_method(answer, method),
             sent_at=int(self._clock()),
         )
 
@@ -298,14 +298,15 @@ class Auth0Client(TenantClient):
         codes = answer.get("recovery_codes")
         return Enrollment(
             authenticator_type=_string(answer, "authenticator_type"),
-            oob_channel=_optional_string(answer, "oob_channel"),
+            # What was asked for, where Auth0 does not repeat it.
+            oob_channel=_optional_string(answer, "oob_channel") or CHANNELS.get(method),
             secret=_optional_string(answer, "secret"),
             barcode_uri=_optional_string(answer, "barcode_uri"),
             recovery_codes=tuple(
                 code for code in (codes if isinstance(codes, list) else []) if _is_text(code)
             ),
             oob_code=_optional_string(answer, "oob_code"),
-            binding_method=_optional_string(answer, "binding_method"),
+            binding_method=_binding_method(answer, method),
         )
 
     # -- credentials ---------------------------------------------------------------------------
@@ -423,6 +424,12 @@ def _optional_string(answer: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not _is_text(value):
         raise Auth0UnavailableError()
     return value or None
+
+
+def _binding_method(answer: Mapping[str, Any], method: str) -> str | None:
+    """Return what Auth0 says; a message has a code in it, also where it does not."""
+    said = _optional_string(answer, "binding_method")
+    return said or ("prompt" if sends_code(method) else None)
 
 
 def _is_text(value: Any) -> TypeGuard[str]:

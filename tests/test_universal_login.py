@@ -18,6 +18,7 @@ MULTI_FACTOR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
 AUTHENTICATORS = "/mfa/authenticators"
 LINK = "Sign in again for more options"
 SIGN_IN_AGAIN = "Sign in again to go on"
+HTML = {"Accept": "text/html"}
 CODE = "code from your authenticator app"
 REJECTED_GRANT = {
     "error": "unauthorized_client",
@@ -115,6 +116,19 @@ class TestUnknownMethods:
         tenant.fault("/oauth/token", status=403, body=required)
         listed(tenant, entry("otp"), entry("otp") | {"id": "totp|2"})
         assert ana.get(TARGET).link(LINK)
+
+    @pytest.mark.parametrize("kind", ["webauthn-roaming", "palm", "otp"])
+    def test_required_and_not_listed(self, ana, tenant, kind):
+        """Who is asked for a factor has one: a new one is not offered, it would be refused."""
+        required = {
+            "error": "mfa_required",
+            "mfa_token": "Fe26.2*token",
+            "mfa_requirements": {"challenge": [{"type": kind}]},
+        }
+        tenant.fault("/oauth/token", status=403, body=required)
+        listed(tenant)
+        answer = ana.client.get(ana.client.get(TARGET, headers=HTML).location, headers=HTML)
+        assert answer.location.startswith("/auth/login?ticket=")
 
     def test_no_link_without_need(self, ana):
         """Who has only what the pages can do is not sent to Universal Login."""

@@ -42,8 +42,7 @@ class EnrollmentFlow:
     def methods(self, context: MfaContext) -> tuple[str, ...]:
         """Return what the user may enroll for this check; empty when they may not."""
         required = context.required_types("enroll")
-        has_nothing = context.authenticators is not None and not self._has_active(context)
-        if not required and not has_nothing:
+        if not required and not self._has_nothing(context):
             return ()
         return tuple(
             method
@@ -119,6 +118,11 @@ class EnrollmentFlow:
         if factors.is_out_of_band(method):
             self.parts.send(signals.challenge_sent, session, method=method, context_id=context.id)
         return context
+
+    def _has_nothing(self, context: MfaContext) -> bool:
+        # Who is asked for a factor has one, also where the MFA API does not list it.
+        is_asked = bool(context.required_types("challenge"))
+        return context.authenticators is not None and not is_asked and not self._has_active(context)
 
     def _has_active(self, context: MfaContext) -> bool:
         return any(one.active for one in context.authenticators or ())
