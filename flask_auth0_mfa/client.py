@@ -336,8 +336,14 @@ class Auth0Client(TenantClient):
         return Secret(jwt.encode({"alg": algorithm}, claims, key))
 
     def _grant(self, fields: dict[str, str]) -> TokenResponse:
-        answer = self._call("POST", "/oauth/token", data=fields | self.credentials())
-        return token_response(_object(answer))
+        answer = _object(self._call("POST", "/oauth/token", data=fields | self.credentials()))
+        try:
+            return token_response(answer)
+        except Auth0UnavailableError as error:
+            # Auth0 has carried it out: the token that was sent must not be sent again.
+            successor = answer.get("refresh_token")
+            error.successor = successor if _is_text(successor) and successor else None
+            raise
 
 
 class _Direct(requests.Session):

@@ -329,6 +329,8 @@ class Auth0UnavailableError(Auth0MFAError):
     status = 503
     retry_after = 30
     description = "We cannot check this right now. This is not about your code. Try again shortly."
+    #: The refresh token in place of the one that was sent, where tokens came but not as documented.
+    successor: str | None = None
 
 
 class Auth0ResponseError(Exception):

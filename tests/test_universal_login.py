@@ -230,7 +230,12 @@ class TestReturn:
             listed(tenant, entry("webauthn-roaming"), entry("otp"), entry("recovery-code"))
             begun = authorization(ana, ana.get(TARGET).link(LINK))
             now = int(tenant.clock.now())
-            claims = {"iss": tenant.issuer, "sub": tenant.user(ANA).sub, "iat": now, "exp": now + 60}
+            claims = {
+                "iss": tenant.issuer,
+                "sub": tenant.user(ANA).sub,
+                "iat": now,
+                "exp": now + 60,
+            }
             proof = {"aud": "demo-client", "nonce": begun["nonce"], "amr": ["mfa"]}
             body = {
                 "token_type": "Bearer",

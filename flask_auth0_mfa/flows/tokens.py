@@ -12,6 +12,7 @@ from ..errors import (
     AudienceUnavailableError,
     Auth0MfaRequired,
     Auth0ResponseError,
+    Auth0UnavailableError,
     InsufficientScopeError,
     LoginRequiredError,
     MfaTokenNotFoundError,
@@ -249,6 +250,9 @@ class TokenFlow:
             chosen = before.chosen if before is not None else None
             error = self.contexts.opened(session, asked, answer, chosen=chosen, before=before)
             raise error from None
+        except Auth0UnavailableError as failure:
+            session.refresh_token = failure.successor or session.refresh_token
+            raise
         except Auth0ResponseError as answer:
             refusal = refresh_error(answer)
             if isinstance(refusal, LoginRequiredError):

@@ -13,6 +13,7 @@ from ..errors import (
     Auth0MFAError,
     Auth0MfaRequired,
     Auth0ResponseError,
+    Auth0UnavailableError,
     InsufficientScopeError,
     InvalidRequestError,
     MfaCodeExpiredError,
@@ -176,6 +177,11 @@ class VerificationFlow:
         self.contexts.usable(session, context)
         try:
             return self.parts.client.mfa_grant(context.raw_mfa_token, **asdict(proof))
+        except Auth0UnavailableError as failure:
+            if session.refresh_token is not None:
+                self.parts.family.rotated(session.refresh_token, failure.successor)
+            session.refresh_token = failure.successor or session.refresh_token
+            raise
         except Auth0MfaRequired as answer:
             raise self._next_factor(session, context, answer, method) from None
         except Auth0ResponseError as answer:
