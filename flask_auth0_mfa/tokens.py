@@ -122,6 +122,15 @@ class IdTokenVerifier:
         self._client_id = client_id
         self._clock = clock
 
+    def require_keys(self) -> None:
+        """Fetch the tenant's keys if there are none yet.
+
+        Before what can be asked for once only: without keys its answer could not be used. Raises
+        :class:`Auth0UnavailableError`.
+        """
+        with suppress(InvalidTokenError):
+            self.keys.current()
+
     def verify(self, id_token: str, *, subject: str | None = None) -> dict[str, Any]:
         """Return the claims of a valid ID token.
 

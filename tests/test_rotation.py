@@ -201,6 +201,16 @@ class TestAnotherProcess:
         assert later.press(page, "code", code=code).path == "/transfer"
         assert refresh(later) == 200
 
+    def test_code_without_keys(self, start, ana, code, tenant):
+        """A new process that cannot fetch the tenant's keys spends no code: it works a moment later."""
+        page = ana.challenge_page("/transfer")
+        ana = twin_of(ana, start())
+        tenant.fault("/.well-known/jwks.json", status=503)
+        failed = ana.press(page, "code", code=code)
+        assert failed.status == 503
+        page = ana.get(failed.link("Try again"))
+        assert ana.press(page, "code", code=code).path == "/transfer"
+
 
 class TestTabs:
     """Tabs that come with older cookies than another tab has by now."""

@@ -175,6 +175,7 @@ class VerificationFlow:
         self, session: Auth0Session, context: MfaContext, proof: Proof, method: str
     ) -> TokenResponse:
         self.contexts.usable(session, context)
+        self.parts.verifier.require_keys()
         try:
             return self.parts.client.mfa_grant(context.raw_mfa_token, **asdict(proof))
         except Auth0UnavailableError as failure:
