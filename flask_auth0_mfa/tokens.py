@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key, KeySet
 
 from . import jsontext
 from .errors import Auth0UnavailableError
@@ -100,8 +100,8 @@ class SigningKeys:
     def _renew(self) -> None:
         self._asked_at = self._clock()
         try:
-            self._keys = KeySet.import_key_set(self._fetch())  # type: ignore[arg-type]  # checked by it
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            self._keys = _usable_keys(self._fetch())
+        except (JoseError, TypeError, KeyError):
             raise InvalidTokenError("the tenant's keys are malformed") from None
         self._fetched_at = self._clock()
 
@@ -109,6 +109,17 @@ class SigningKeys:
         if self._keys is None:
             raise InvalidTokenError("the tenant's keys are not known")
         return self._keys
+
+
+def _usable_keys(document: dict[str, Any]) -> KeySet:
+    """Return the keys of a JWKS document, without those that we cannot use (RFC 7517 section 5)."""
+    keys: list[Key] = []
+    for entry in document["keys"]:
+        with suppress(JoseError, ValueError, TypeError, KeyError, AttributeError):
+            keys += KeySet.import_key_set({"keys": [entry]}).keys
+    if not keys:
+        raise KeyError("keys")
+    return KeySet(keys)
 
 
 class IdTokenVerifier:

@@ -376,6 +376,23 @@ class TestIdToken:
         assert page.status in (400, 401)
         assert not is_signed_in(visitor)
 
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {"kty": "EC", "crv": "brainpoolP256r1", "x": "AQ", "y": "AQ", "kid": "odd"},
+            {"kty": "RSA", "e": "AQAB", "kid": "odd"},
+            {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AQ", "kid": "odd"},
+            {},
+            7,
+        ],
+        ids=["curve", "member missing", "kind", "empty", "no key"],
+    )
+    def test_beside_a_key_of_another_kind(self, visitor, tenant, odd):
+        """A key that we cannot use does not keep us from those that we can (RFC 7517 section 5)."""
+        body = {"keys": [odd, *tenant.keys.jwks()["keys"]]}
+        tenant.fault("/.well-known/jwks.json", status=200, body=body)
+        assert visitor.log_in().text == "Home"
+
     def test_keys_that_were_rotated(self, ana, tenant, app, clock):
         """After the tenant has changed its keys logins go on."""
         tenant.rotate_keys()

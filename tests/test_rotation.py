@@ -202,7 +202,7 @@ class TestAnotherProcess:
         assert refresh(later) == 200
 
     def test_code_without_keys(self, start, ana, code, tenant):
-        """A new process that cannot fetch the tenant's keys spends no code: it works a moment later."""
+        """A new process that cannot fetch the tenant's keys spends no code: it works later."""
         page = ana.challenge_page("/transfer")
         ana = twin_of(ana, start())
         tenant.fault("/.well-known/jwks.json", status=503)
