@@ -131,7 +131,7 @@ class TenantClient:
         if response.status_code == 200:
             # Revocation answers with an empty body, or with the word OK.
             return None if path == "/oauth/revoke" else answer
-        retry_after = self._retry_after(response)
+        retry_after = self.retry_after(response)
         if response.status_code == 429:
             raise Auth0ResponseError("too_many_requests", "", 429, retry_after)
         logger.warning("Auth0 %s %s answered %d", method, path, response.status_code)
@@ -147,7 +147,7 @@ class TenantClient:
                 _visible(answer.get("mfa_token")),
                 requirements if isinstance(requirements, dict) else {},
             )
-        retry_after = self._retry_after(response)
+        retry_after = self.retry_after(response)
         if status >= 500:
             logger.warning("Auth0 %s %s answered %d", method, path, status)
             raise Auth0UnavailableError(retry_after=retry_after)
@@ -164,7 +164,7 @@ class TenantClient:
             code, description if isinstance(description, str) else "", status, retry_after
         )
 
-    def _retry_after(self, response: requests.Response) -> int | None:
+    def retry_after(self, response: requests.Response) -> int | None:
         """Return how long Auth0 asks us to wait, between 1 second and an hour."""
         asked = _integer(response.headers.get("Retry-After"))
         if asked is None and (reset := _integer(response.headers.get("x-ratelimit-reset"))):

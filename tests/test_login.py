@@ -281,6 +281,22 @@ class TestCallback:
         assert page.link("Sign in again")
         assert not is_signed_in(visitor)
 
+    @pytest.mark.parametrize("body", [{"error": "too_many_attempts"}, "slow down"])
+    def test_limit(self, visitor, tenant, body):
+        """Where Auth0 has had too many of them, the page says to wait, and so does the header."""
+        tenant.fault("/oauth/token", status=429, body=body)
+        page = visitor.log_in()
+        assert (page.status, page.heading) == (429, "Too many tries")
+        assert page.headers["Retry-After"] == "60"
+
+    def test_limit_by_json(self, visitor, tenant):
+        """Programs are told as well."""
+        begun = query_of(authorization(visitor))
+        tenant.fault("/oauth/token", status=429, body={"error": "too_many_attempts"})
+        answer = visitor.json("GET", f"/auth/callback?code=x&state={begun['state']}")
+        assert (answer.status_code, answer.json["error"]) == (429, "rate_limited")
+        assert answer.headers["Retry-After"] == "60"
+
     def test_keys_unavailable(self, visitor, tenant):
         """When the tenant's keys cannot be had, the ID token is not trusted without them."""
         url = callback(visitor)

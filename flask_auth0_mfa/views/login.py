@@ -32,13 +32,14 @@ from ..errors import (
     InsufficientScopeError,
     InvalidRequestError,
     LoginRequiredError,
+    RateLimitedError,
     StepUpUnavailableError,
 )
 from ..factors import MULTI_FACTOR
 from ..i18n import gettext, marked
 from ..models import Auth0Session, scope_set
 from ..pages import BLUEPRINT, Action, home_url, own_page
-from ..responses import error_page, see_other, wants_json
+from ..responses import error_page, json_error, see_other, wants_json
 from ..sealing import LOGIN, SealBrokenError, Sealer, SealExpiredError
 from ..services import services
 from ..sessions import auth0_session
@@ -72,6 +73,9 @@ def build_oauth(
 
         def request(self, *args: Any, **kwargs: Any) -> requests.Response:
             response: requests.Response = super().request(*args, stream=True, **kwargs)
+            if response.status_code == 429:
+                response.close()
+                raise RateLimitedError(retry_after=client.retry_after(response))
             with response:
                 # What requests itself would keep, had it read the body, however long.
                 response._content = read_body(response)
@@ -257,6 +261,8 @@ def _refusal(error: Exception) -> LoginRefusal:
     """Return why a login that was begun here did not come through."""
     if isinstance(error, Auth0UnavailableError):
         return "auth0_unavailable"
+    if isinstance(error, RateLimitedError):
+        return "auth0-error"
     if isinstance(error, MismatchingStateError):
         # HEAD: Authlib reads the address of a GET only.
         return "state"
@@ -297,9 +303,7 @@ def _login_failed(error: Exception, reason: LoginRefusal) -> Response:
 
 def _answer(error: Auth0MFAError, session: Auth0Session) -> Response:
     if wants_json():
-        response = jsonify(error.to_dict())
-        response.status_code = error.status
-        return response
+        return json_error(error)
     if isinstance(error, (StepUpUnavailableError, InsufficientScopeError)):
         # Signing in again would end here again.
         return error_page(
