@@ -542,6 +542,7 @@ class TestWhen:
         cleo.log_in(CLEO)
         page = cleo.step_up("/admin?tab=users", tenant.current_otp(CLEO))
         assert page.heading == CHOICE
+        assert "You need one more method here." in page.text
         body = {"error": "access_denied", "error_description": "User is already enrolled."}
         tenant.fault("/mfa/associate", status=403, body=body)
         page = cleo.press(page, "Approve on your phone")

@@ -109,7 +109,7 @@ class EnrollmentFlow:
             )
         except Auth0ResponseError as answer:
             error = mfa_api_error(answer, MfaEnrollmentError)
-            if isinstance(error, MfaEnrollmentError) and self._has_active(context):
+            if isinstance(error, MfaEnrollmentError) and self.has_active(context):
                 # The tenant wants one more method, and its MFA API adds the first one only.
                 raise self.contexts.universal_login(session, context.request) from None
             raise self.contexts.failed(session, context, error) from None
@@ -122,7 +122,8 @@ class EnrollmentFlow:
     def _has_nothing(self, context: MfaContext) -> bool:
         # Who is asked for a factor has one, also where the MFA API does not list it.
         is_asked = bool(context.required_types("challenge"))
-        return context.authenticators is not None and not is_asked and not self._has_active(context)
+        return context.authenticators is not None and not is_asked and not self.has_active(context)
 
-    def _has_active(self, context: MfaContext) -> bool:
+    def has_active(self, context: MfaContext) -> bool:
+        """Tell whether the user has a method already, as far as it is known."""
         return any(one.active for one in context.authenticators or ())
