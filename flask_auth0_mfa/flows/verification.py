@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +25,7 @@ from ..errors import (
 from ..i18n import marked
 from ..memory import Name
 from ..models import (
+    EXPIRY_MARGIN,
     AccessToken,
     Auth0Session,
     Enrollment,
@@ -38,6 +40,8 @@ from .contexts import ContextFlow
 from .parts import Parts, new_sid
 from .proof import Proof
 from .tokens import TokenFlow
+
+logger = logging.getLogger("flask_auth0_mfa")
 
 #: A check goes on with one more factor this often at most: Auth0 itself has four in one flow.
 MAX_CHAIN = 3
@@ -106,7 +110,19 @@ class VerificationFlow:
             self._tell(session, context, method)
         if not scope_set(context.scope) <= scope_set(token.scope):
             raise InsufficientScopeError()
+        self._require_lasting(token)
         return response
+
+    def _require_lasting(self, token: AccessToken) -> None:
+        """Raise for a token that is over before it can be used: its view would never open."""
+        if token.expires_at - EXPIRY_MARGIN <= self.parts.clock():
+            logger.error(
+                "Auth0's access tokens for %s live %d s or less, too short to be used: raise the"
+                " API's Token Expiration in the dashboard",
+                token.audience,
+                EXPIRY_MARGIN,
+            )
+            raise StepUpUnavailableError()
 
     def wait_before_asking(self, context: MfaContext) -> int:
         """Return the seconds until Auth0 may be asked about this push again; 0 for now.
