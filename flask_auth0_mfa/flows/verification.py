@@ -218,7 +218,9 @@ class VerificationFlow:
         self, session: Auth0Session, context: MfaContext, answer: Auth0MfaRequired, method: str
     ) -> Auth0MFAError:
         """Go on with the next factor of a chain: a new context for the same target."""
-        self.contexts.mark_used(context)
+        if answer.raw_mfa_token != context.raw_mfa_token:
+            # Auth0's token is a new one for each factor, as far as is known; no promise says so.
+            self.contexts.mark_used(context)
         session.close_context(context)
         before = session.targets.pop(context.id)
         if context.enrollment is not None:
