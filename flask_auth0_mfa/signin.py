@@ -20,6 +20,7 @@ from .tokens import (
     IdTokenVerifier,
     InvalidTokenError,
     LogoutTokenError,
+    granted_scope,
     is_for,
 )
 
@@ -99,8 +100,7 @@ class SignInFlow:
         token = AccessToken(
             token=response.access_token,
             audience=audience or self.settings.audience,
-            # RFC 6749 section 5.1: a missing scope is the requested one.
-            scope=response.scope if response.scope is not None else scope or "",
+            scope=granted_scope(response.access_token, response.scope, scope),
             expires_at=int(self.clock()) + response.expires_in,
         )
         if audience is None:

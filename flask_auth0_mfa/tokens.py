@@ -303,3 +303,15 @@ def is_for(access_token: str, audience: str, subject: str | None) -> bool:
     claims = access_token_claims(access_token)
     same_user = subject is None or claims.get("sub", subject) == subject
     return audience in _audiences(claims.get("aud")) and same_user
+
+
+def granted_scope(access_token: str, said: str | None, requested: str | None) -> str:
+    """Return the scope of an access token.
+
+    :param said: ``scope`` of the answer that it came in. Where that is missing, the token's own
+        word counts, and then what was requested (RFC 6749 section 5.1).
+    """
+    if said is not None:
+        return said
+    claim = access_token_claims(access_token).get("scope")
+    return claim if isinstance(claim, str) else requested or ""

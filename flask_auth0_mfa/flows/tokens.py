@@ -31,7 +31,7 @@ from ..models import (
     scope_set,
 )
 from ..secret import Secret
-from ..tokens import InvalidTokenError, is_for
+from ..tokens import InvalidTokenError, granted_scope, is_for
 from .approvals import Approvals
 from .contexts import ContextFlow
 from .parts import Parts
@@ -205,8 +205,7 @@ class TokenFlow:
         token = AccessToken(
             token=response.access_token,
             audience=audience,
-            # RFC 6749 section 5.1: a missing scope is the requested one.
-            scope=response.scope if response.scope is not None else scope or "",
+            scope=granted_scope(response.access_token, response.scope, scope),
             expires_at=self.parts.now() + response.expires_in,
         )
         session.keep_token(token)
