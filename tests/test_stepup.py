@@ -805,6 +805,14 @@ def test_answer_without_scope_and_a_token_with_less(ana, page, code, tenant):
     assert (answer.status, answer.heading) == (403, "You do not have permission for this")
 
 
+def test_page_of_a_token_for_another_api(ana):
+    """Where the tenant does not give a token for an API, no second check is spoken of."""
+    page = ana.get("/token?audience=https://x.test")
+    assert (page.status, page.heading) == (403, "This did not work")
+    assert "not set up for it yet" in page.text
+    assert "second check" not in page.text
+
+
 def test_token_that_is_over_at_once(ana, page, code, tenant, caplog):
     """A token that lives too short to be used ends in a page that says so, and not in one more
     check; the log says what to do.
