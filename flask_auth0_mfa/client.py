@@ -31,7 +31,7 @@ from .errors import (
     Auth0UnavailableError,
     ConfigurationError,
 )
-from .factors import is_out_of_band
+from .factors import is_out_of_band, sends_code
 from .models import Authenticator, Challenge, Enrollment, TokenResponse
 from .secret import Secret
 from .transport import TenantAdapter, deadline, read_body
@@ -131,7 +131,7 @@ class TenantClient:
         if response.status_code == 200:
             # Revocation answers with an empty body, or with the word OK.
             return None if path == "/oauth/revoke" else answer
-        retry_after = self._retry_after(response)
+        retry_after = self.retry_after(response)
         if response.status_code == 429:
             raise Auth0ResponseError("too_many_requests", "", 429, retry_after)
         logger.warning("Auth0 %s %s answered %d", method, path, response.status_code)
@@ -147,7 +147,7 @@ class TenantClient:
                 _visible(answer.get("mfa_token")),
                 requirements if isinstance(requirements, dict) else {},
             )
-        retry_after = self._retry_after(response)
+        retry_after = self.retry_after(response)
         if status >= 500:
             logger.warning("Auth0 %s %s answered %d", method, path, status)
             raise Auth0UnavailableError(retry_after=retry_after)
@@ -164,7 +164,7 @@ class TenantClient:
             code, description if isinstance(description, str) else "", status, retry_after
         )
 
-    def _retry_after(self, response: requests.Response) -> int | None:
+    def retry_after(self, response: requests.Response) -> int | None:
         """Return how long Auth0 asks us to wait, between 1 second and an hour."""
         asked = _integer(response.headers.get("Retry-After"))
         if asked is None and (reset := _integer(response.headers.get("x-ratelimit-reset"))):
@@ -277,7 +277,7 @@ class Auth0Client(TenantClient):
             method=method,
             authenticator_id=authenticator_id,
             oob_code=_optional_string(answer, "oob_code"),
-            binding_method=_optional_string(answer, "binding_method"),
+            binding_method=_binding_method(answer, method),
             sent_at=int(self._clock()),
         )
 
@@ -298,14 +298,15 @@ class Auth0Client(TenantClient):
         codes = answer.get("recovery_codes")
         return Enrollment(
             authenticator_type=_string(answer, "authenticator_type"),
-            oob_channel=_optional_string(answer, "oob_channel"),
+            # What was asked for, where Auth0 does not repeat it.
+            oob_channel=_optional_string(answer, "oob_channel") or CHANNELS.get(method),
             secret=_optional_string(answer, "secret"),
             barcode_uri=_optional_string(answer, "barcode_uri"),
             recovery_codes=tuple(
                 code for code in (codes if isinstance(codes, list) else []) if _is_text(code)
             ),
             oob_code=_optional_string(answer, "oob_code"),
-            binding_method=_optional_string(answer, "binding_method"),
+            binding_method=_binding_method(answer, method),
         )
 
     # -- credentials ---------------------------------------------------------------------------
@@ -335,8 +336,14 @@ class Auth0Client(TenantClient):
         return Secret(jwt.encode({"alg": algorithm}, claims, key))
 
     def _grant(self, fields: dict[str, str]) -> TokenResponse:
-        answer = self._call("POST", "/oauth/token", data=fields | self.credentials())
-        return token_response(_object(answer))
+        answer = _object(self._call("POST", "/oauth/token", data=fields | self.credentials()))
+        try:
+            return token_response(answer)
+        except Auth0UnavailableError as error:
+            # Auth0 has carried it out: the token that was sent must not be sent again.
+            successor = answer.get("refresh_token")
+            error.successor = successor if _is_text(successor) and successor else None
+            raise
 
 
 class _Direct(requests.Session):
@@ -423,6 +430,12 @@ def _optional_string(answer: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not _is_text(value):
         raise Auth0UnavailableError()
     return value or None
+
+
+def _binding_method(answer: Mapping[str, Any], method: str) -> str | None:
+    """Return what Auth0 says; a message has a code in it, also where it does not."""
+    said = _optional_string(answer, "binding_method")
+    return said or ("prompt" if sends_code(method) else None)
 
 
 def _is_text(value: Any) -> TypeGuard[str]:

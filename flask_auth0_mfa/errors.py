@@ -329,6 +329,8 @@ class Auth0UnavailableError(Auth0MFAError):
     status = 503
     retry_after = 30
     description = "We cannot check this right now. This is not about your code. Try again shortly."
+    #: The refresh token in place of the one that was sent, where tokens came but not as documented.
+    successor: str | None = None
 
 
 class Auth0ResponseError(Exception):
@@ -404,8 +406,12 @@ def verify_error(answer: Auth0ResponseError, *, is_push: bool) -> Auth0MFAError:
     if answer.code == "access_denied":
         # For a code this is an Action of the tenant that says no after the factor.
         return MfaDeclinedError() if is_push else AccessDeniedError()
-    if answer.code == "expired_token":
-        return MfaTokenExpiredError() if _GONE in answer.description else MfaCodeExpiredError()
+    if answer.code == "unmet_authentication_requirements":
+        # The code was right: the tenant wants one more factor, which the user cannot have.
+        return MfaNoAvailableFactorsError()
+    if answer.code in {"expired_token", "invalid_token"}:
+        # Only a challenge has a code that can be too old by itself.
+        return MfaCodeExpiredError() if "oob_code" in answer.description else MfaTokenExpiredError()
     if answer.code in {"invalid_grant", "invalid_request"} and _GONE in answer.description:
         return MfaTokenExpiredError()
     if answer.code in {"invalid_grant", "invalid_request"} and "oob_code" in answer.description:

@@ -34,6 +34,7 @@ _FACTORS = {
 KNOWN = frozenset(_FACTORS.values()) | {"oob"}
 _CHANNELS = {"sms": "sms", "voice": "voice", "email": "email", "auth0": "push"}
 _OUT_OF_BAND = frozenset({"phone", "email", "push"})
+_MESSAGES = frozenset({"sms", "voice", "email"})
 
 
 def factor_of(name: str) -> str:
@@ -51,6 +52,11 @@ def method_of(authenticator_type: str, oob_channel: str | None) -> str:
 def is_out_of_band(method: str) -> bool:
     """Tell whether the method is challenged with ``challenge_type=oob``."""
     return factor_of(method) in _OUT_OF_BAND
+
+
+def sends_code(method: str) -> bool:
+    """Tell whether the method sends a message with a code that people type."""
+    return method in _MESSAGES
 
 
 def accepts(names: Iterable[str], method: str) -> bool:

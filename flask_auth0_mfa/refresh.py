@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from .client import Auth0Client
+from .errors import Auth0UnavailableError
 from .memory import Memory, Name
 from .models import TokenResponse
 from .secret import Secret
@@ -75,7 +76,13 @@ class TokenFamily:
             known = self._memory.get(wanted)
             if known is not None and (not force or known["at"] > arrived_at):
                 return TokenResponse(**{**known["tokens"], "refresh_token": newest}), False
-            response = self._client.refresh(newest, audience, scope, remembered_at=remembered_at)
+            try:
+                response = self._client.refresh(
+                    newest, audience, scope, remembered_at=remembered_at
+                )
+            except Auth0UnavailableError as error:
+                self.rotated(newest, error.successor)
+                raise
             self.rotated(newest, response.refresh_token)
             tokens = asdict(response)
             tokens["refresh_token"] = response.refresh_token or newest

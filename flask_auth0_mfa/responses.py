@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from .bearer import bearer_token
 from .errors import (
     AccessDeniedError,
+    AudienceUnavailableError,
     Auth0MFAError,
     Auth0UnavailableError,
     InsufficientScopeError,
@@ -295,6 +296,12 @@ def _texts() -> Mapping[type[Auth0MFAError], Text]:
             "info",
             gettext("Sign in again to go on"),
             (gettext("This page needs a second check, which is part of signing in."),),
+        ),
+        # A second check would not change that the tenant gives a token for another API.
+        AudienceUnavailableError: Text(
+            "error",
+            gettext("This did not work"),
+            (gettext("This service is not set up for it yet. Contact support."),),
         ),
         StepUpUnavailableError: Text(
             "error",

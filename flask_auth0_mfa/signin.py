@@ -20,6 +20,7 @@ from .tokens import (
     IdTokenVerifier,
     InvalidTokenError,
     LogoutTokenError,
+    granted_scope,
     is_for,
 )
 
@@ -61,11 +62,13 @@ class SignInFlow:
         claims: Mapping[str, Any],
         *,
         audience: str | None = None,
+        scope: str | None = None,
     ) -> None:
         """Begin or go on with the session of the user whose ID token has these claims.
 
         :param audience: the API that the access token is for, where login asked for one other
             than ``AUTH0_AUDIENCE``.
+        :param scope: what the login asked for, where that is known.
 
         Another user's session ends here: nothing of it is carried over.
         """
@@ -81,20 +84,24 @@ class SignInFlow:
                 # A tab that still carries the one before goes on with this one.
                 self.logins.family.rotated(session.refresh_token, response.refresh_token)
             session.refresh_token = response.refresh_token
-        self._keep_access_token(session, response, audience, now)
+        self._keep_access_token(session, response, audience, scope)
         is_multifactor = has_multifactor(claims)
         if is_multifactor:
             session.verified[ANY_AUDIENCE] = Verification(now, "mfa")
         signals.logged_in.send(self.sender, user_id=claims["sub"], multifactor=is_multifactor)
 
     def _keep_access_token(
-        self, session: Auth0Session, response: TokenResponse, audience: str | None, now: int
+        self,
+        session: Auth0Session,
+        response: TokenResponse,
+        audience: str | None,
+        scope: str | None,
     ) -> None:
         token = AccessToken(
             token=response.access_token,
             audience=audience or self.settings.audience,
-            scope=response.scope or "",
-            expires_at=now + response.expires_in,
+            scope=granted_scope(response.access_token, response.scope, scope),
+            expires_at=int(self.clock()) + response.expires_in,
         )
         if audience is None:
             session.login_token = token

@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key, KeySet
 
 from . import jsontext
 from .errors import Auth0UnavailableError
@@ -100,8 +100,8 @@ class SigningKeys:
     def _renew(self) -> None:
         self._asked_at = self._clock()
         try:
-            self._keys = KeySet.import_key_set(self._fetch())  # type: ignore[arg-type]  # checked by it
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            self._keys = _usable_keys(self._fetch())
+        except (JoseError, TypeError, KeyError):
             raise InvalidTokenError("the tenant's keys are malformed") from None
         self._fetched_at = self._clock()
 
@@ -109,6 +109,17 @@ class SigningKeys:
         if self._keys is None:
             raise InvalidTokenError("the tenant's keys are not known")
         return self._keys
+
+
+def _usable_keys(document: dict[str, Any]) -> KeySet:
+    """Return the keys of a JWKS document, without those that we cannot use (RFC 7517 section 5)."""
+    keys: list[Key] = []
+    for entry in document["keys"]:
+        with suppress(JoseError, ValueError, TypeError, KeyError, AttributeError):
+            keys += KeySet.import_key_set({"keys": [entry]}).keys
+    if not keys:
+        raise KeyError("keys")
+    return KeySet(keys)
 
 
 class IdTokenVerifier:
@@ -121,6 +132,15 @@ class IdTokenVerifier:
         self._issuer = issuer
         self._client_id = client_id
         self._clock = clock
+
+    def require_keys(self) -> None:
+        """Fetch the tenant's keys if there are none yet.
+
+        Before what can be asked for once only: without keys its answer could not be used. Raises
+        :class:`Auth0UnavailableError`.
+        """
+        with suppress(InvalidTokenError):
+            self.keys.current()
 
     def verify(self, id_token: str, *, subject: str | None = None) -> dict[str, Any]:
         """Return the claims of a valid ID token.
@@ -283,3 +303,15 @@ def is_for(access_token: str, audience: str, subject: str | None) -> bool:
     claims = access_token_claims(access_token)
     same_user = subject is None or claims.get("sub", subject) == subject
     return audience in _audiences(claims.get("aud")) and same_user
+
+
+def granted_scope(access_token: str, said: str | None, requested: str | None) -> str:
+    """Return the scope of an access token.
+
+    :param said: ``scope`` of the answer that it came in. Where that is missing, the token's own
+        word counts, and then what was requested (RFC 6749 section 5.1).
+    """
+    if said is not None:
+        return said
+    claim = access_token_claims(access_token).get("scope")
+    return claim if isinstance(claim, str) else requested or ""

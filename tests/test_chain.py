@@ -155,6 +155,16 @@ class TestPages:
             == "Enter the code from your authenticator app"
         )
 
+    def test_token_stays_the_same(self, ana, tenant):
+        """A tenant that goes on with the same token gets the second factor as well."""
+        required = {"error": "mfa_required", "mfa_token": "Fe26.2*the same"}
+        tenant.fault("/oauth/token", status=403, body=required, times=2)
+        body = [{"id": "totp|1", "authenticator_type": "otp", "active": True}]
+        tenant.fault("/mfa/authenticators", status=200, body=body)
+        page = ana.step_up(TARGET, tenant.current_otp(ANA))
+        assert page.status == 200
+        assert "code" in page.form("code")[1]
+
     def test_endless_chain(self, ana, tenant):
         """After three more factors the tenant is taken to be misconfigured."""
         page = ana.challenge_page(TARGET)

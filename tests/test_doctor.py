@@ -17,7 +17,7 @@ from flask.sessions import SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.middleware.shared_data import SharedDataMiddleware
 
-from flask_auth0_mfa import Auth0MFA, doctor, requires_stepup
+from flask_auth0_mfa import Auth0MFA, doctor, jsontext, requires_stepup
 from flask_auth0_mfa.doctor import Finding, Severity, Subject, examine, report
 from flask_auth0_mfa.emulator import Api, Client, Configuration, RefreshTokenSettings, Tenant, serve
 from flask_auth0_mfa.emulator.clients import GRANT_TYPES
@@ -451,6 +451,51 @@ def test_user_without_a_factor(ward: Ward) -> None:
         token = Secret(application.log_in("ben@example.com")["refresh_token"])
     findings = examine(Subject(ward.app(), None, token))
     assert the("factors", findings).severity is UNCHECKED
+
+
+@pytest.fixture
+def answered(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Finding]]:
+    """Return a function that examines a tenant whose answers have these fields otherwise."""
+
+    def findings(**fields: Any) -> list[Finding]:
+        parse = jsontext.parse
+
+        def changed(content: bytes, *hook: Any) -> Any:
+            answer = parse(content, *hook)
+            return answer | {name: fields[name] for name in fields if name in answer}
+
+        monkeypatch.setattr(jsontext, "parse", changed)
+        return ward.findings(log_in=True)
+
+    return findings
+
+
+CODE = {"type": "otp"}
+
+
+@pytest.mark.parametrize(
+    ("requirements", "found"),
+    [
+        ({"challenge": [CODE]}, set()),
+        ({"challenge": [CODE], "enroll": []}, set()),
+        ({"challenge": [CODE], "enroll": [CODE]}, set()),
+        ({"challenge": [], "enroll": [CODE]}, {"factors"}),
+        ({"challenge": [], "enroll": []}, {"factors-by-action"}),
+        ({}, {"factors-by-action"}),
+    ],
+    ids=str,
+)
+def test_factors_that_are_named(
+    answered: Callable[..., list[Finding]], requirements: Any, found: set[str]
+) -> None:
+    """What the tenant names counts, and not that it has a field for it."""
+    findings = answered(mfa_requirements=requirements)
+    assert {one.code for one in findings} & {"factors", "factors-by-action"} == found
+
+
+def test_refresh_without_an_id_token(answered: Callable[..., list[Finding]]) -> None:
+    """An ID token that did not come is not said to be refused."""
+    assert the("id-token", answered(id_token=None)).severity is UNCHECKED
 
 
 @pytest.mark.redis

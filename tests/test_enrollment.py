@@ -542,6 +542,7 @@ class TestWhen:
         cleo.log_in(CLEO)
         page = cleo.step_up("/admin?tab=users", tenant.current_otp(CLEO))
         assert page.heading == CHOICE
+        assert "You need one more method here." in page.text
         body = {"error": "access_denied", "error_description": "User is already enrolled."}
         tenant.fault("/mfa/associate", status=403, body=body)
         page = cleo.press(page, "Approve on your phone")
@@ -574,6 +575,15 @@ class TestJson:
         assert ben.json("POST", "/auth/mfa/verify", json={**token, "otp": code}).status_code == 200
         assert ben.json("GET", "/api/balance").json == {"balance": 100}
         assert refresh_twice(ben, tenant) == [200, 200]
+
+    @pytest.mark.parametrize("said", [{"oob_channels": ["sms"]}, {}], ids=["list", "nothing"])
+    def test_channel_said_otherwise(self, ben, token, tenant, said):
+        """What Auth0's answer does not repeat is as it was asked for."""
+        answer = {"authenticator_type": "oob", "oob_code": "Fe26.2*code", **said}
+        tenant.fault("/mfa/associate", status=200, body=answer)
+        body = {"authenticator_types": ["oob"], "oob_channels": ["sms"], "phone_number": PHONE}
+        begun = ben.json("POST", ASSOCIATE, json={**token, **body})
+        assert (begun.json["oob_channel"], begun.json["binding_method"]) == ("sms", "prompt")
 
     @pytest.mark.parametrize("channel", ["sms", "voice"])
     def test_number(self, ben, token, tenant, channel):

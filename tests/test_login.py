@@ -281,6 +281,22 @@ class TestCallback:
         assert page.link("Sign in again")
         assert not is_signed_in(visitor)
 
+    @pytest.mark.parametrize("body", [{"error": "too_many_attempts"}, "slow down"])
+    def test_limit(self, visitor, tenant, body):
+        """Where Auth0 has had too many of them, the page says to wait, and so does the header."""
+        tenant.fault("/oauth/token", status=429, body=body)
+        page = visitor.log_in()
+        assert (page.status, page.heading) == (429, "Too many tries")
+        assert page.headers["Retry-After"] == "60"
+
+    def test_limit_by_json(self, visitor, tenant):
+        """Programs are told as well."""
+        begun = query_of(authorization(visitor))
+        tenant.fault("/oauth/token", status=429, body={"error": "too_many_attempts"})
+        answer = visitor.json("GET", f"/auth/callback?code=x&state={begun['state']}")
+        assert (answer.status_code, answer.json["error"]) == (429, "rate_limited")
+        assert answer.headers["Retry-After"] == "60"
+
     def test_keys_unavailable(self, visitor, tenant):
         """When the tenant's keys cannot be had, the ID token is not trusted without them."""
         url = callback(visitor)
@@ -375,6 +391,23 @@ class TestIdToken:
         page = visitor.get(f"/auth/callback?code=x&state={begun['state']}")
         assert page.status in (400, 401)
         assert not is_signed_in(visitor)
+
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {"kty": "EC", "crv": "brainpoolP256r1", "x": "AQ", "y": "AQ", "kid": "odd"},
+            {"kty": "RSA", "e": "AQAB", "kid": "odd"},
+            {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AQ", "kid": "odd"},
+            {},
+            7,
+        ],
+        ids=["curve", "member missing", "kind", "empty", "no key"],
+    )
+    def test_beside_a_key_of_another_kind(self, visitor, tenant, odd):
+        """A key that we cannot use does not keep us from those that we can (RFC 7517 section 5)."""
+        body = {"keys": [odd, *tenant.keys.jwks()["keys"]]}
+        tenant.fault("/.well-known/jwks.json", status=200, body=body)
+        assert visitor.log_in().text == "Home"
 
     def test_keys_that_were_rotated(self, ana, tenant, app, clock):
         """After the tenant has changed its keys logins go on."""

@@ -375,6 +375,34 @@ class TestCodeOnThePhone:
         assert sent()["binding_code"] == ["7312"]
 
 
+class TestMessageWithoutBindingMethod:
+    """Auth0 sends a message, and its answer does not say that there is a code to type."""
+
+    @pytest.fixture(autouse=True)
+    def silent(self, tenant):
+        """Make the tenant's answer to a challenge leave ``binding_method`` out."""
+        body = {"challenge_type": "oob", "oob_code": "Fe26.2*code"}
+        tenant.fault("/mfa/challenge", status=200, body=body)
+
+    @pytest.mark.parametrize("way", ["Text message", "Phone call", "E-mail"])
+    def test_page(self, ana, way):
+        """The page asks for the code: nothing waits on the phone to be approved."""
+        page = ana.press(ana.get(TARGET), way)
+        assert "code" in page.form("code")[1]
+        assert "Guardian" not in page.text
+
+    def test_json(self, ana, tenant):
+        """Programs are told to ask for it."""
+        token = ana.mfa_required("/api/balance")["mfa_token"]
+        body = {
+            "mfa_token": token,
+            "challenge_type": "oob",
+            "authenticator_id": authenticator_id(tenant, "sms"),
+        }
+        begun = ana.json("POST", "/auth/mfa/challenge", json=body)
+        assert begun.json["binding_method"] == "prompt"
+
+
 class TestJson:
     """By the JSON routes."""
 

@@ -794,6 +794,39 @@ def test_answer_without_scope(ana, code, tenant):
     assert ana.json("GET", "/api/balance").json == {"balance": 100}
 
 
+def test_answer_without_scope_and_a_token_with_less(ana, page, code, tenant):
+    """Where the answer names no scope and the token does, that counts: the view stays shut."""
+    now = int(time.time())
+    claims = {"iss": tenant.issuer, "iat": now, "exp": now + 600, "aud": PAYMENTS, "scope": "a:b"}
+    token = tenant.keys.sign({**claims, "sub": tenant.user(ANA).sub})
+    body = {"token_type": "Bearer", "expires_in": 600, "access_token": token}
+    tenant.fault("/oauth/token", status=200, body=body)
+    answer = ana.press(page, "code", code=code)
+    assert (answer.status, answer.heading) == (403, "You do not have permission for this")
+
+
+def test_page_of_a_token_for_another_api(ana):
+    """Where the tenant does not give a token for an API, no second check is spoken of."""
+    page = ana.get("/token?audience=https://x.test")
+    assert (page.status, page.heading) == (403, "This did not work")
+    assert "not set up for it yet" in page.text
+    assert "second check" not in page.text
+
+
+def test_token_that_is_over_at_once(ana, page, code, tenant, caplog):
+    """A token that lives too short to be used ends in a page that says so, and not in one more
+    check; the log says what to do.
+    """
+    now = int(time.time())
+    claims = {"iss": tenant.issuer, "iat": now, "exp": now + 20, "aud": PAYMENTS}
+    token = tenant.keys.sign({**claims, "sub": tenant.user(ANA).sub})
+    body = {"token_type": "Bearer", "expires_in": 20, "access_token": token}
+    tenant.fault("/oauth/token", status=200, body=body)
+    answer = ana.press(page, "code", code=code)
+    assert answer.heading == "A second check is needed, but it is not set up"
+    assert "raise the API's Token Expiration" in caplog.text
+
+
 class TestCookies:
     """The cookie that holds a check, from its first day to its last."""
 

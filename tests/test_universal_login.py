@@ -18,6 +18,7 @@ MULTI_FACTOR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
 AUTHENTICATORS = "/mfa/authenticators"
 LINK = "Sign in again for more options"
 SIGN_IN_AGAIN = "Sign in again to go on"
+HTML = {"Accept": "text/html"}
 CODE = "code from your authenticator app"
 REJECTED_GRANT = {
     "error": "unauthorized_client",
@@ -116,6 +117,19 @@ class TestUnknownMethods:
         listed(tenant, entry("otp"), entry("otp") | {"id": "totp|2"})
         assert ana.get(TARGET).link(LINK)
 
+    @pytest.mark.parametrize("kind", ["webauthn-roaming", "palm", "otp"])
+    def test_required_and_not_listed(self, ana, tenant, kind):
+        """Who is asked for a factor has one: a new one is not offered, it would be refused."""
+        required = {
+            "error": "mfa_required",
+            "mfa_token": "Fe26.2*token",
+            "mfa_requirements": {"challenge": [{"type": kind}]},
+        }
+        tenant.fault("/oauth/token", status=403, body=required)
+        listed(tenant)
+        answer = ana.client.get(ana.client.get(TARGET, headers=HTML).location, headers=HTML)
+        assert answer.location.startswith("/auth/login?ticket=")
+
     def test_no_link_without_need(self, ana):
         """Who has only what the pages can do is not sent to Universal Login."""
         with pytest.raises(AssertionError, match="no link"):
@@ -207,6 +221,43 @@ class TestReturn:
         answer = ana.json("GET", "/open")
         assert (answer.status_code, answer.json["error"]) == (403, "step_up_unavailable")
         assert answer.json["login_url"].startswith("/auth/login?ticket=")
+
+    @pytest.fixture
+    def back(self, ana, tenant):
+        """Come back from Universal Login with a second factor, and with this in the answer."""
+
+        def back(**fields):
+            listed(tenant, entry("webauthn-roaming"), entry("otp"), entry("recovery-code"))
+            begun = authorization(ana, ana.get(TARGET).link(LINK))
+            now = int(tenant.clock.now())
+            claims = {
+                "iss": tenant.issuer,
+                "sub": tenant.user(ANA).sub,
+                "iat": now,
+                "exp": now + 60,
+            }
+            proof = {"aud": "demo-client", "nonce": begun["nonce"], "amr": ["mfa"]}
+            body = {
+                "token_type": "Bearer",
+                "expires_in": 600,
+                "access_token": tenant.keys.sign(claims | {"aud": PAYMENTS}),
+                "id_token": tenant.keys.sign(claims | proof),
+                **fields,
+            }
+            tenant.fault("/oauth/token", status=200, body=body)
+            return ana.get(f"/auth/callback?code=x&state={begun['state']}")
+
+        return back
+
+    def test_answer_without_scope(self, back):
+        """A token without ``scope`` has what was asked for (RFC 6749 section 5.1), and opens."""
+        assert back().path == "/transfer"
+
+    def test_answer_with_less_scope(self, back):
+        """A token that may not do what the view needs is said to be one; no circles."""
+        page = back(scope="openid")
+        assert (page.status, page.heading) == (403, "You do not have permission for this")
+        assert "Sign in again" not in page.text
 
 
 class TestMfaNotEnabled:

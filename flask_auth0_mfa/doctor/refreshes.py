@@ -114,6 +114,14 @@ def _tokens(subject: Subject, refreshes: Refreshes, answer: Answer) -> Iterator[
             fix="Applications > your application > Settings > Refresh Token Rotation",
         )
     id_token = answer.body.get("id_token")
+    if id_token is None:
+        yield unchecked(
+            "id-token",
+            "The refresh brought no ID token, so none was checked.",
+            why="Auth0 sends one where the login asked for the scope openid.",
+            fix="Use the refresh token of a login with AUTH0_SCOPE.",
+        )
+        return
     try:
         subject.found.sign_in.verifier.verify(id_token if isinstance(id_token, str) else "")
     except InvalidTokenError as refusal:
@@ -141,7 +149,8 @@ def _api(subject: Subject, refreshes: Refreshes, audience: str, scope: str) -> I
 
 
 def _factors(audience: str, requirements: object) -> Iterator[Finding]:
-    if requirements is None:
+    named = requirements if isinstance(requirements, dict) else {}
+    if not named.get("challenge") and not named.get("enroll"):
         yield warning(
             "factors-by-action",
             f"For {audience}, the tenant does not say which factors it takes.",
@@ -150,7 +159,7 @@ def _factors(audience: str, requirements: object) -> Iterator[Finding]:
             fix="Security > Multi-factor Auth > Customize MFA Factors using Actions (for"
             " refreshes, Auth0's support enables it), and challengeWithAny in the Action.",
         )
-    elif isinstance(requirements, dict) and "enroll" in requirements:
+    elif not named.get("challenge"):
         yield unchecked(
             "factors",
             f"For {audience}, this user has to enroll first; challenges were not seen.",

@@ -42,8 +42,7 @@ class EnrollmentFlow:
     def methods(self, context: MfaContext) -> tuple[str, ...]:
         """Return what the user may enroll for this check; empty when they may not."""
         required = context.required_types("enroll")
-        has_nothing = context.authenticators is not None and not self._has_active(context)
-        if not required and not has_nothing:
+        if not required and not self._has_nothing(context):
             return ()
         return tuple(
             method
@@ -110,7 +109,7 @@ class EnrollmentFlow:
             )
         except Auth0ResponseError as answer:
             error = mfa_api_error(answer, MfaEnrollmentError)
-            if isinstance(error, MfaEnrollmentError) and self._has_active(context):
+            if isinstance(error, MfaEnrollmentError) and self.has_active(context):
                 # The tenant wants one more method, and its MFA API adds the first one only.
                 raise self.contexts.universal_login(session, context.request) from None
             raise self.contexts.failed(session, context, error) from None
@@ -120,5 +119,11 @@ class EnrollmentFlow:
             self.parts.send(signals.challenge_sent, session, method=method, context_id=context.id)
         return context
 
-    def _has_active(self, context: MfaContext) -> bool:
+    def _has_nothing(self, context: MfaContext) -> bool:
+        # Who is asked for a factor has one, also where the MFA API does not list it.
+        is_asked = bool(context.required_types("challenge"))
+        return context.authenticators is not None and not is_asked and not self.has_active(context)
+
+    def has_active(self, context: MfaContext) -> bool:
+        """Tell whether the user has a method already, as far as it is known."""
         return any(one.active for one in context.authenticators or ())

@@ -12,6 +12,7 @@ from ..errors import (
     AudienceUnavailableError,
     Auth0MfaRequired,
     Auth0ResponseError,
+    Auth0UnavailableError,
     InsufficientScopeError,
     LoginRequiredError,
     MfaTokenNotFoundError,
@@ -30,7 +31,7 @@ from ..models import (
     scope_set,
 )
 from ..secret import Secret
-from ..tokens import InvalidTokenError, is_for
+from ..tokens import InvalidTokenError, granted_scope, is_for
 from .approvals import Approvals
 from .contexts import ContextFlow
 from .parts import Parts
@@ -204,8 +205,7 @@ class TokenFlow:
         token = AccessToken(
             token=response.access_token,
             audience=audience,
-            # RFC 6749 section 5.1: a missing scope is the requested one.
-            scope=response.scope if response.scope is not None else scope or "",
+            scope=granted_scope(response.access_token, response.scope, scope),
             expires_at=self.parts.now() + response.expires_in,
         )
         session.keep_token(token)
@@ -249,6 +249,9 @@ class TokenFlow:
             chosen = before.chosen if before is not None else None
             error = self.contexts.opened(session, asked, answer, chosen=chosen, before=before)
             raise error from None
+        except Auth0UnavailableError as failure:
+            session.refresh_token = failure.successor or session.refresh_token
+            raise
         except Auth0ResponseError as answer:
             refusal = refresh_error(answer)
             if isinstance(refusal, LoginRequiredError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +14,7 @@ from ..errors import (
     Auth0MFAError,
     Auth0MfaRequired,
     Auth0ResponseError,
+    Auth0UnavailableError,
     InsufficientScopeError,
     InvalidRequestError,
     MfaCodeExpiredError,
@@ -23,6 +25,7 @@ from ..errors import (
 from ..i18n import marked
 from ..memory import Name
 from ..models import (
+    EXPIRY_MARGIN,
     AccessToken,
     Auth0Session,
     Enrollment,
@@ -37,6 +40,8 @@ from .contexts import ContextFlow
 from .parts import Parts, new_sid
 from .proof import Proof
 from .tokens import TokenFlow
+
+logger = logging.getLogger("flask_auth0_mfa")
 
 #: A check goes on with one more factor this often at most: Auth0 itself has four in one flow.
 MAX_CHAIN = 3
@@ -105,7 +110,19 @@ class VerificationFlow:
             self._tell(session, context, method)
         if not scope_set(context.scope) <= scope_set(token.scope):
             raise InsufficientScopeError()
+        self._require_lasting(token)
         return response
+
+    def _require_lasting(self, token: AccessToken) -> None:
+        """Raise for a token that is over before it can be used: its view would never open."""
+        if token.expires_at - EXPIRY_MARGIN <= self.parts.clock():
+            logger.error(
+                "Auth0's access tokens for %s live %d s or less, too short to be used: raise the"
+                " API's Token Expiration in the dashboard",
+                token.audience,
+                EXPIRY_MARGIN,
+            )
+            raise StepUpUnavailableError()
 
     def wait_before_asking(self, context: MfaContext) -> int:
         """Return the seconds until Auth0 may be asked about this push again; 0 for now.
@@ -174,8 +191,14 @@ class VerificationFlow:
         self, session: Auth0Session, context: MfaContext, proof: Proof, method: str
     ) -> TokenResponse:
         self.contexts.usable(session, context)
+        self.parts.verifier.require_keys()
         try:
             return self.parts.client.mfa_grant(context.raw_mfa_token, **asdict(proof))
+        except Auth0UnavailableError as failure:
+            if session.refresh_token is not None:
+                self.parts.family.rotated(session.refresh_token, failure.successor)
+            session.refresh_token = failure.successor or session.refresh_token
+            raise
         except Auth0MfaRequired as answer:
             raise self._next_factor(session, context, answer, method) from None
         except Auth0ResponseError as answer:
@@ -195,7 +218,9 @@ class VerificationFlow:
         self, session: Auth0Session, context: MfaContext, answer: Auth0MfaRequired, method: str
     ) -> Auth0MFAError:
         """Go on with the next factor of a chain: a new context for the same target."""
-        self.contexts.mark_used(context)
+        if answer.raw_mfa_token != context.raw_mfa_token:
+            # Auth0's token is a new one for each factor, as far as is known; no promise says so.
+            self.contexts.mark_used(context)
         session.close_context(context)
         before = session.targets.pop(context.id)
         if context.enrollment is not None:

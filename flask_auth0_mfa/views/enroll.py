@@ -127,6 +127,7 @@ def _choice(session: Auth0Session, context: MfaContext, method: str | None) -> R
             steps.Method(one, form=EnrollForm.shown(bound, context.id, method=one), action=action)
             for one in methods
         ],
+        has_method=found.enrollment.has_active(context),
         reason=context.reason,
         form_errors=[],
     )

@@ -29,15 +29,17 @@ from ..errors import (
     AccessDeniedError,
     Auth0MFAError,
     Auth0UnavailableError,
+    InsufficientScopeError,
     InvalidRequestError,
     LoginRequiredError,
+    RateLimitedError,
     StepUpUnavailableError,
 )
 from ..factors import MULTI_FACTOR
 from ..i18n import gettext, marked
 from ..models import Auth0Session, scope_set
 from ..pages import BLUEPRINT, Action, home_url, own_page
-from ..responses import error_page, see_other, wants_json
+from ..responses import error_page, json_error, see_other, wants_json
 from ..sealing import LOGIN, SealBrokenError, Sealer, SealExpiredError
 from ..services import services
 from ..sessions import auth0_session
@@ -52,6 +54,8 @@ logger = logging.getLogger("flask_auth0_mfa")
 REGISTRY = "authlib.integrations.flask_client"
 #: Clocks of Auth0 and of this machine may differ by this, in seconds.
 LEEWAY = 60
+#: What the callback needs to know of the guard that asked for the login.
+_KEPT_OF_TICKET = ("step_up", "audience", "scope", "max_age")
 
 
 def build_oauth(
@@ -69,6 +73,9 @@ def build_oauth(
 
         def request(self, *args: Any, **kwargs: Any) -> requests.Response:
             response: requests.Response = super().request(*args, stream=True, **kwargs)
+            if response.status_code == 429:
+                response.close()
+                raise RateLimitedError(retry_after=client.retry_after(response))
             with response:
                 # What requests itself would keep, had it read the body, however long.
                 response._content = read_body(response)
@@ -135,7 +142,7 @@ def login() -> Response:
         code_verifier=code_verifier,
         redirect_uri=redirect_uri,
         return_to=return_to,
-        ticket=ticket and {name: ticket[name] for name in ("step_up", "audience", "max_age")},
+        ticket=ticket and {name: ticket[name] for name in _KEPT_OF_TICKET},
     )
     return see_other(authorization["url"])
 
@@ -166,14 +173,18 @@ def _authorize_params(
         params["audience"] = settings.audience
     if ticket is None:
         return params
-    scope = scope_set(settings.scope) | scope_set(ticket.get("scope"))
+    scope = _requested_scope(settings, ticket)
     if session.refresh_token is not None:
         # This login is for one access token; the refresh token of the session stays.
         scope -= {"offline_access"}
-    params |= {"scope": " ".join(sorted(scope | {"openid"})), "max_age": str(ticket["max_age"])}
+    params |= {"scope": " ".join(sorted(scope)), "max_age": str(ticket["max_age"])}
     if ticket["step_up"]:
         params |= {"audience": ticket["audience"], "acr_values": MULTI_FACTOR}
     return params
+
+
+def _requested_scope(settings: Settings, ticket: dict[str, Any]) -> frozenset[str]:
+    return scope_set(settings.scope) | scope_set(ticket.get("scope")) | {"openid"}
 
 
 def callback() -> Response:
@@ -198,10 +209,15 @@ def callback() -> Response:
             flask_session.clear()
             found.sign_in.forget(session)
         audience = ticket["audience"] if ticket.get("step_up") else None
-        found.sign_in.sign_in(session, response, claims, audience=audience)
+        scope = " ".join(sorted(_requested_scope(found.settings, ticket)))
+        found.sign_in.sign_in(session, response, claims, audience=audience, scope=scope)
         if ticket and not _does_what_was_asked(claims, ticket, session):
             found.sign_in.tell_of_refusal("step_up_unavailable")
             return _answer(StepUpUnavailableError(), session)
+        if audience is not None and not _has_scope(session, ticket):
+            # The guard would send the user here again, and Auth0 would leave it out again.
+            logger.error("Auth0's login left out scopes that were asked for %s", audience)
+            return _answer(InsufficientScopeError(), session)
     return see_other(own_page(begun.get("return_to")) or home_url())
 
 
@@ -236,10 +252,17 @@ def _does_what_was_asked(
     return has_multifactor(claims) and (is_fresh or not says_when) and has_token
 
 
+def _has_scope(session: Auth0Session, ticket: dict[str, Any]) -> bool:
+    now = services().clock()
+    return session.token_for(ticket["audience"], ticket.get("scope"), now) is not None
+
+
 def _refusal(error: Exception) -> LoginRefusal:
     """Return why a login that was begun here did not come through."""
     if isinstance(error, Auth0UnavailableError):
         return "auth0_unavailable"
+    if isinstance(error, RateLimitedError):
+        return "auth0-error"
     if isinstance(error, MismatchingStateError):
         # HEAD: Authlib reads the address of a GET only.
         return "state"
@@ -280,10 +303,8 @@ def _login_failed(error: Exception, reason: LoginRefusal) -> Response:
 
 def _answer(error: Auth0MFAError, session: Auth0Session) -> Response:
     if wants_json():
-        response = jsonify(error.to_dict())
-        response.status_code = error.status
-        return response
-    if isinstance(error, StepUpUnavailableError):
+        return json_error(error)
+    if isinstance(error, (StepUpUnavailableError, InsufficientScopeError)):
         # Signing in again would end here again.
         return error_page(
             error, session, actions=(Action(gettext("Go back"), home_url(), primary=True),)
