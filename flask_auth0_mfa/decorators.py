@@ -1,7 +1,8 @@
 """Guards: what may open a view.
 
 The answer of a guard is *returned*, not raised: an application's own ``errorhandler(Exception)``
-would otherwise see our error first and turn a challenge into a failure.
+would otherwise see our error first and turn a challenge into a failure. One for a class of ours is
+meant for it, and answers in place of ours.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from flask import Blueprint, after_this_request, current_app, request
+from flask import Blueprint, after_this_request, current_app, make_response, request
 from werkzeug.wrappers import Response
 
 from .approval import note_approval, text_to_approve
@@ -171,7 +172,7 @@ def _guarded(view: View, guard: Guard, wanted: Requirement | None) -> View:
         try:
             return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
         except Auth0MFAError as error:
-            return error_response(error)
+            return _answer(error)
 
     setattr(guarded, REQUIREMENT, wanted)
     return guarded  # type: ignore[return-value]  # the same signature, by functools.wraps
@@ -187,8 +188,19 @@ def _refusal(guard: Guard) -> Response | None:
     try:
         guard()
     except Auth0MFAError as error:
-        return error_response(error)
+        return _answer(error)
     return None
+
+
+def _answer(error: Auth0MFAError) -> Response:
+    """Return the answer to an error: by the application's handler for its class, else ours."""
+    for name in (*request.blueprints, None):
+        handlers = current_app.error_handler_spec.get(name, {}).get(None, {})
+        for kind in type(error).__mro__:
+            if issubclass(kind, Auth0MFAError) and kind in handlers:
+                # A handler that returns nothing must not let the request in.
+                return make_response(current_app.ensure_sync(handlers[kind])(error))
+    return error_response(error)
 
 
 def _check_login() -> None:
