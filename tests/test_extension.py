@@ -337,6 +337,11 @@ class TestMfa:
             {"otp": "123456", "oob_code": "x"},
             {"binding_code": "123456"},
             {"oob_code": "x", "binding_code": "x"},
+            {"otp": 123456},
+            {"otp": b"123456"},
+            {"recovery_code": ["A"]},
+            {"oob_code": "x", "binding_code": 123456},
+            {"oob_code": {}},
         ],
         ids=str,
     )
@@ -360,7 +365,7 @@ class TestMfa:
         assert (page.status, page.heading) == (401, "This check has timed out")
         assert "Authenticator app" in ana.press(page, "Start again").text
 
-    @pytest.mark.parametrize("token", ["", "x", "v1.M.x.y", "\u2603"])
+    @pytest.mark.parametrize("token", ["", "x", "v1.M.x.y", "\u2603", None, 5, b"x", ["x"]])
     def test_invalid(self, do, token):
         """What is no sealed token is refused, Auth0's own included."""
         with pytest.raises(MfaTokenInvalidError):
