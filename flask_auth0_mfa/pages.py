@@ -120,11 +120,17 @@ def set_page_headers(response: Response) -> Response:
 # -- where a user comes from -------------------------------------------------------------------
 
 
+def own_address() -> str:
+    """Return the path and query of this request, written as addresses are (RFC 3986)."""
+    path = quote(request.script_root + request.path, safe="/-._~!$&'()*+,;=:@")
+    # Its bytes, as they came: not every client encodes what is beyond ASCII.
+    query = quote(request.query_string, safe="/-._~!$&'()*+,;=:@%?[]|")
+    return f"{path}?{query}" if query else path
+
+
 def requested_path() -> str | None:
     """Return the path and query of this request in a form that is safe to go back to."""
-    path = quote(request.script_root + request.path, safe="/-._~!$&'()*+,;=:@")
-    query = quote(request.query_string.decode("latin-1"), safe="/-._~!$&'()*+,;=:@%?[]|")
-    return own_page(f"{path}?{query}" if query else path)
+    return own_page(own_address())
 
 
 def referring_path() -> str | None:

@@ -690,6 +690,12 @@ class TestFaults:
         assert answer.status == 503
         assert ana.get(answer.link("Try again")).path == "/auth/mfa/challenge"
 
+    def test_query_of_the_page(self, ana, tenant):
+        """Trying again asks for the same page, its query included."""
+        tenant.fault("/oauth/token", status=503)
+        answer = ana.get("/transfer?name=Zo\u00eb&b=%C3%AB")
+        assert answer.link("Try again").endswith("?name=Zo%C3%AB&b=%C3%AB")
+
     # An empty list of methods is a documented answer.
     @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.id != "array"])
     def test_while_methods_are_listed(self, ana, tenant, fault):
