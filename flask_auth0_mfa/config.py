@@ -292,8 +292,14 @@ def _link(value: Any) -> str:
 
 def _state_uri(value: Any) -> str:
     text = _text(value)
+    remedy = "must be redis://HOST:PORT/DB, or left out for memory"
     if not re.match(r"(memory://|rediss?://|unix://)", text):
-        raise _Problem("must be redis://HOST:PORT/DB, or left out for memory")
+        raise _Problem(remedy)
+    try:
+        urlsplit(text).port  # noqa: B018 - raises ValueError when it is not a port
+    except ValueError:
+        # Python's own message repeats a part of the address, which may be one of the password.
+        raise _Problem(f"{remedy}; a password is percent-encoded") from None
     return text
 
 
