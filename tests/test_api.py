@@ -600,6 +600,8 @@ class TestAssociate:
             {"authenticator_types": ["oob"], "oob_channels": ["sms", "voice"]},
             {"authenticator_types": ["oob"], "oob_channels": [7]},
             {"authenticator_types": ["oob"], "oob_channels": ["sms"], "phone_number": 7},
+            {"authenticator_types": ["oob"], "oob_channels": ["sms"]},
+            {"authenticator_types": ["oob"], "oob_channels": ["voice"], "phone_number": "0770"},
         ],
         ids=str,
     )

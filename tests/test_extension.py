@@ -494,6 +494,15 @@ class TestEnroll:
             ben(lambda: current_auth0.enroll(token, "pigeon"))
         assert "/mfa/associate" not in paths(tenant)
 
+    @pytest.mark.parametrize("number", [None, "", 447700900123, "07700 900123"])
+    def test_phone_number(self, ben, tenant, number):
+        """Without a number to send to nothing is sent to Auth0, and nothing is counted."""
+        token = refused(ben).mfa_token
+        for _ in range(4):
+            with pytest.raises(InvalidRequestError):
+                ben(lambda: current_auth0.enroll(token, "sms", phone_number=number))
+        assert "/mfa/associate" not in paths(tenant)
+
     def test_who_has_methods(self, do, tenant):
         """Who has a method cannot add another one during a check."""
         token = refused(do).mfa_token
