@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response
 from .approval import note_approval, text_to_approve
 from .devices import this_device
 from .errors import Auth0MFAError, LoginRequiredError, MfaRequiredError
+from .factors import method_names
 from .models import StepUpRequest
 from .pages import set_no_store
 from .responses import error_response, return_to_page
@@ -139,6 +140,8 @@ def _step_up_request(
             "requires_stepup needs the audience of an API: "
             '@requires_stepup("https://payments.example.com")'
         )
+    if scope is not None and not isinstance(scope, str):
+        raise TypeError("scope must be one text, with spaces between the scopes")
     if max_age is not None and max_age <= 0:
         raise ValueError("max_age must be a positive number of seconds")
     if remember is not None and not (type(remember) is int and 1 <= remember <= MAX_REMEMBER):
@@ -148,7 +151,7 @@ def _step_up_request(
         scope=scope,
         max_age=max_age,
         reason=reason,
-        methods=tuple(methods) if methods is not None else None,
+        methods=method_names(methods),
         remember=remember,
     )
 

@@ -78,6 +78,22 @@ def accepts(names: Iterable[str], method: str) -> bool:
     return False
 
 
+def method_names(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return the methods that an application accepts, ``None`` for all.
+
+    Raises :class:`TypeError` for a single text, and :class:`ValueError` where nobody could prove
+    any of them: such a view would never open.
+    """
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError(f"methods must be a list of names, such as methods=[{METHODS[0]!r}]")
+    chosen = tuple(names)
+    if not chosen or not all(isinstance(one, str) and factor_of(one) in KNOWN for one in chosen):
+        raise ValueError(f"methods must be some of {', '.join(METHODS)}, phone")
+    return chosen
+
+
 def strength(method: str) -> int:
     """Return the rank of a method for sorting: 0 is the strongest."""
     return METHODS.index(method) if method in METHODS else len(METHODS)

@@ -250,6 +250,27 @@ class TestMistakes:
         with pytest.raises(ValueError, match="max_age"):
             requires_stepup(PAYMENTS, max_age=max_age)
 
+    def test_scope(self):
+        """Scopes in a list are a mistake that no request should run into."""
+        with pytest.raises(TypeError, match="scope must be one text"):
+            requires_stepup(PAYMENTS, scope=["transfer:funds"])
+
+    def test_one_method_as_text(self):
+        """A text would be taken for a list of letters."""
+        with pytest.raises(TypeError, match=r"methods=\['otp'\]"):
+            requires_stepup(PAYMENTS, methods="otp")
+
+    @pytest.mark.parametrize("methods", [(), ["recovery_code"], ["otp", 7], ["pigeon"]], ids=str)
+    def test_methods(self, methods):
+        """Methods that nobody can prove would keep everybody out."""
+        with pytest.raises(ValueError, match="recovery-code"):
+            requires_stepup(PAYMENTS, methods=methods)
+
+    def test_methods_of_a_blueprint(self):
+        """The same holds for the guard of a blueprint."""
+        with pytest.raises(TypeError, match="methods"):
+            guard_blueprint(Blueprint("b", "b"), PAYMENTS, methods="otp")
+
 
 def own_page(error: Exception) -> tuple[str, int]:
     """Answer an error as an application does that has one page for all of them."""
