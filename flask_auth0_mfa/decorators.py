@@ -213,6 +213,9 @@ def _check_login() -> None:
 
 def _check_step_up(wanted: Requirement) -> None:
     asked = wanted.request
+    if wanted.binds is not None:
+        # It looks things up, maybe for the user: nothing of that is for strangers.
+        _check_login()
     approval = text_to_approve(wanted.binds)
     if approval is not None:
         asked = replace(asked, approval=approval)
