@@ -115,6 +115,13 @@ def guard_blueprint(
     """
     guard: Guard = _check_login
     setattr(blueprint, REQUIREMENT, None)
+    options = (scope, max_age, reason, methods, binds, remember)
+    if audience is None and (resume or any(one is not None for one in options)):
+        # A login alone would be less than what was asked for.
+        raise TypeError(
+            "guard_blueprint needs the audience of an API for a second factor: "
+            'guard_blueprint(blueprint, "https://payments.example.com")'
+        )
     if audience is not None:
         asked = _step_up_request(audience, scope, max_age, reason, methods, remember)
         wanted = _requirement(asked, binds, resume=resume)

@@ -266,6 +266,16 @@ class TestMistakes:
         with pytest.raises(ValueError, match="recovery-code"):
             requires_stepup(PAYMENTS, methods=methods)
 
+    @pytest.mark.parametrize(
+        "options",
+        [{"scope": "transfer:funds"}, {"max_age": 60}, {"methods": ["otp"]}, {"resume": True}],
+        ids=str,
+    )
+    def test_blueprint_without_audience(self, options):
+        """What only a second factor can mean does not end as a guard for a login alone."""
+        with pytest.raises(TypeError, match="needs the audience"):
+            guard_blueprint(Blueprint("b", "b"), **options)
+
     def test_methods_of_a_blueprint(self):
         """The same holds for the guard of a blueprint."""
         with pytest.raises(TypeError, match="methods"):
