@@ -26,6 +26,20 @@ _LIMIT = re.compile(
     r"\s*[1-9]\d*\s*(/|\s*per\s*)\s*([1-9]\d*\s*)?(second|minute|hour|day|month|year)s?\s*", re.I
 )
 MAX_STEPUP_AGE = 12 * 3600
+#: What the login sets in its address, or needs as it is (``response_mode``).
+_LOGIN_PARAMS = frozenset(
+    {
+        "client_id",
+        "redirect_uri",
+        "response_type",
+        "response_mode",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+        "code_verifier",
+    }
+)
 #: A key of fewer bytes is refused (128 bits, if they are random).
 MIN_KEY = 16
 #: A key of fewer bytes is warned of: as text, 32 of them are 128 bits in hexadecimal.
@@ -199,9 +213,12 @@ def _mapping(value: Any, example: str) -> Mapping[Any, Any]:
 
 def _params(value: Any) -> Mapping[str, str]:
     value = _mapping(value, '{"organization": "org_1"}')
-    ours = {"client_id", "redirect_uri", "response_type", "state", "nonce", "code_challenge"}
-    if clash := ours & set(value):
+    if clash := _LOGIN_PARAMS & set(value):
         raise _Problem(f"must not contain {', '.join(sorted(clash))}: the extension sets them")
+    for name, one in value.items():
+        # Python's own way to write None, True or a list would go to Auth0 as it is.
+        if isinstance(one, bool) or not isinstance(one, (str, int)):
+            raise _Problem(f"has no text as {name}: write it as it goes into the address")
     return {str(name): str(one) for name, one in value.items()}
 
 
@@ -275,8 +292,14 @@ def _link(value: Any) -> str:
 
 def _state_uri(value: Any) -> str:
     text = _text(value)
+    remedy = "must be redis://HOST:PORT/DB, or left out for memory"
     if not re.match(r"(memory://|rediss?://|unix://)", text):
-        raise _Problem("must be redis://HOST:PORT/DB, or left out for memory")
+        raise _Problem(remedy)
+    try:
+        urlsplit(text).port  # noqa: B018 - raises ValueError when it is not a port
+    except ValueError:
+        # Python's own message repeats a part of the address, which may be one of the password.
+        raise _Problem(f"{remedy}; a password is percent-encoded") from None
     return text
 
 

@@ -1,7 +1,8 @@
 """Guards: what may open a view.
 
 The answer of a guard is *returned*, not raised: an application's own ``errorhandler(Exception)``
-would otherwise see our error first and turn a challenge into a failure.
+would otherwise see our error first and turn a challenge into a failure. One for a class of ours is
+meant for it, and answers in place of ours.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from flask import Blueprint, after_this_request, current_app, request
+from flask import Blueprint, after_this_request, current_app, make_response, request
 from werkzeug.wrappers import Response
 
 from .approval import note_approval, text_to_approve
 from .devices import this_device
 from .errors import Auth0MFAError, LoginRequiredError, MfaRequiredError
+from .factors import method_names
 from .models import StepUpRequest
 from .pages import set_no_store
 from .responses import error_response, return_to_page
@@ -113,6 +115,13 @@ def guard_blueprint(
     """
     guard: Guard = _check_login
     setattr(blueprint, REQUIREMENT, None)
+    options = (scope, max_age, reason, methods, binds, remember)
+    if audience is None and (resume or any(one is not None for one in options)):
+        # A login alone would be less than what was asked for.
+        raise TypeError(
+            "guard_blueprint needs the audience of an API for a second factor: "
+            'guard_blueprint(blueprint, "https://payments.example.com")'
+        )
     if audience is not None:
         asked = _step_up_request(audience, scope, max_age, reason, methods, remember)
         wanted = _requirement(asked, binds, resume=resume)
@@ -138,6 +147,8 @@ def _step_up_request(
             "requires_stepup needs the audience of an API: "
             '@requires_stepup("https://payments.example.com")'
         )
+    if scope is not None and not isinstance(scope, str):
+        raise TypeError("scope must be one text, with spaces between the scopes")
     if max_age is not None and max_age <= 0:
         raise ValueError("max_age must be a positive number of seconds")
     if remember is not None and not (type(remember) is int and 1 <= remember <= MAX_REMEMBER):
@@ -147,7 +158,7 @@ def _step_up_request(
         scope=scope,
         max_age=max_age,
         reason=reason,
-        methods=tuple(methods) if methods is not None else None,
+        methods=method_names(methods),
         remember=remember,
     )
 
@@ -171,7 +182,7 @@ def _guarded(view: View, guard: Guard, wanted: Requirement | None) -> View:
         try:
             return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
         except Auth0MFAError as error:
-            return error_response(error)
+            return _answer(error)
 
     setattr(guarded, REQUIREMENT, wanted)
     return guarded  # type: ignore[return-value]  # the same signature, by functools.wraps
@@ -187,8 +198,19 @@ def _refusal(guard: Guard) -> Response | None:
     try:
         guard()
     except Auth0MFAError as error:
-        return error_response(error)
+        return _answer(error)
     return None
+
+
+def _answer(error: Auth0MFAError) -> Response:
+    """Return the answer to an error: by the application's handler for its class, else ours."""
+    for name in (*request.blueprints, None):
+        handlers = current_app.error_handler_spec.get(name, {}).get(None, {})
+        for kind in type(error).__mro__:
+            if issubclass(kind, Auth0MFAError) and kind in handlers:
+                # A handler that returns nothing must not let the request in.
+                return make_response(current_app.ensure_sync(handlers[kind])(error))
+    return error_response(error)
 
 
 def _check_login() -> None:
@@ -198,6 +220,9 @@ def _check_login() -> None:
 
 def _check_step_up(wanted: Requirement) -> None:
     asked = wanted.request
+    if wanted.binds is not None:
+        # It looks things up, maybe for the user: nothing of that is for strangers.
+        _check_login()
     approval = text_to_approve(wanted.binds)
     if approval is not None:
         asked = replace(asked, approval=approval)

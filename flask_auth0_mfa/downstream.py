@@ -20,6 +20,7 @@ from requests.exceptions import InvalidURL
 
 from .bearer import step_up_demand
 from .client import POOL_SIZE
+from .factors import method_names
 from .models import StepUpDemand, StepUpRequest
 from .responses import return_to_page
 from .secret import Secret
@@ -153,7 +154,7 @@ def api_session(
         raise TypeError("api needs the audience of an API: its identifier in Auth0")
     if isinstance(acr_values, str):
         acr_values = acr_values.split()
-    allowed = tuple(methods) if methods is not None else None
+    allowed = method_names(methods)
     api = Api(audience, _base_url(base_url), scope, reason, allowed, frozenset(acr_values))
     found = services()
     return ApiSession(api, found.api_adapter, timeout or found.settings.timeout)

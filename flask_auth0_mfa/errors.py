@@ -33,6 +33,7 @@ No message carries a token, a code or a text that came from Auth0.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -69,6 +70,13 @@ class Auth0MFAError(Exception):
             "error_description": self.error_description,
             "message": self.error_description,
         }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let errors be copied, and pickled on their way out of a worker process.
+
+        Python would call ``__init__`` with the message alone, which some classes do not take.
+        """
+        return copyreg.__newobj__, (type(self), *self.args), vars(self).copy()  # type: ignore[attr-defined]
 
 
 class ConfigurationError(Auth0MFAError):

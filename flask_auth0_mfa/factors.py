@@ -8,6 +8,7 @@ Unknown names stay as they are, so that a new factor never breaks us.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 #: The methods that the MFA API can do, strongest first (NIST SP 800-63B: a bare push approval is
@@ -17,6 +18,10 @@ METHODS = ("otp", "push", "sms", "voice", "email", "recovery-code")
 #: Asks for a second factor, and says that there was one (``acr``): Auth0's value, which comes from
 #: the PAPE policy of OpenID.
 MULTI_FACTOR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
+
+#: What messages can be sent to (E.164; an e-mail address is what its mail server says).
+PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+EMAIL_ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 
 _FACTORS = {
     "otp": "otp",
@@ -71,6 +76,22 @@ def accepts(names: Iterable[str], method: str) -> bool:
         if name not in METHODS and factor_of(name) == factor_of(method):
             return True
     return False
+
+
+def method_names(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return the methods that an application accepts, ``None`` for all.
+
+    Raises :class:`TypeError` for a single text, and :class:`ValueError` where nobody could prove
+    any of them: such a view would never open.
+    """
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError(f"methods must be a list of names, such as methods=[{METHODS[0]!r}]")
+    chosen = tuple(names)
+    if not chosen or not all(isinstance(one, str) and factor_of(one) in KNOWN for one in chosen):
+        raise ValueError(f"methods must be some of {', '.join(METHODS)}, phone")
+    return chosen
 
 
 def strength(method: str) -> int:

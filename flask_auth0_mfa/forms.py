@@ -7,7 +7,6 @@ rotation and lives as long as the check can be started again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from wtforms import BooleanField, Field, HiddenField, StringField, ValidationErr
 from wtforms.csrf.core import CSRF, CSRFTokenField
 
 from .codes import MESSAGE_LENGTHS, OTP_LENGTH, CodeFormatError, CodeKind, clean_code
+from .factors import EMAIL_ADDRESS, PHONE_NUMBER
 from .i18n import gettext, ngettext
 from .models import TARGET_TTL, Auth0Session
 from .sealing import FORM, SealBrokenError, Sealer, SealExpiredError
@@ -156,7 +156,7 @@ class PhoneForm(EnrollForm):
 
     def validate_phone_number(self, field: Field) -> None:
         number = "".join(one for one in field.data or "" if one not in " ()-./\u00a0")
-        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+        if not PHONE_NUMBER.fullmatch(number):
             raise ValidationError(
                 gettext("Enter the number with its country code, for example +44 7700 900123.")
             )
@@ -170,7 +170,7 @@ class EmailForm(EnrollForm):
 
     def validate_email(self, field: Field) -> None:
         field.data = (field.data or "").strip()
-        if not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,255}", field.data):
+        if not EMAIL_ADDRESS.fullmatch(field.data):
             raise ValidationError(gettext("Enter an e-mail address, for example ana@example.com."))
 
 

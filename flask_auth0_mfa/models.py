@@ -469,7 +469,8 @@ class Auth0Session:
 
     def newest_context(self) -> MfaContext | None:
         """Return the context that was opened last."""
-        return max(self.contexts.values(), key=lambda c: c.opened_at, default=None)
+        # Of several that were opened in the same second, the last one.
+        return max(reversed(self.contexts.values()), key=lambda c: c.opened_at, default=None)
 
     def close_context(
         self, context: MfaContext, *, verified: bool = False, recovery_code: str | None = None

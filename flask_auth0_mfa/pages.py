@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from posixpath import normpath
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from flask import Response, current_app, make_response, render_template, request, url_for
 
@@ -120,11 +121,17 @@ def set_page_headers(response: Response) -> Response:
 # -- where a user comes from -------------------------------------------------------------------
 
 
+def own_address() -> str:
+    """Return the path and query of this request, written as addresses are (RFC 3986)."""
+    path = quote(request.script_root + request.path, safe="/-._~!$&'()*+,;=:@")
+    # Its bytes, as they came: not every client encodes what is beyond ASCII.
+    query = quote(request.query_string, safe="/-._~!$&'()*+,;=:@%?[]|")
+    return f"{path}?{query}" if query else path
+
+
 def requested_path() -> str | None:
     """Return the path and query of this request in a form that is safe to go back to."""
-    path = quote(request.script_root + request.path, safe="/-._~!$&'()*+,;=:@")
-    query = quote(request.query_string.decode("latin-1"), safe="/-._~!$&'()*+,;=:@%?[]|")
-    return own_page(f"{path}?{query}" if query else path)
+    return own_page(own_address())
 
 
 def referring_path() -> str | None:
@@ -135,7 +142,14 @@ def referring_path() -> str | None:
 def own_page(target: str | None) -> str | None:
     """Return ``target`` if it is a page of the application, but none of ours (SEC-18)."""
     target = safe_return_to(target)
+    return None if target is None or _leads_to_us(target) else target
+
+
+def _leads_to_us(target: str) -> bool:
+    """Tell whether a path ends up at our routes, however it is written.
+
+    Browsers follow ``.`` and ``..``, encoded ones as well, and the server decodes the rest.
+    """
+    path = normpath(f"/{unquote(target.partition('?')[0]).lstrip('/')}")
     prefix = request.script_root + services().settings.mfa_url_prefix
-    if target is None or target == prefix or target.startswith((f"{prefix}/", f"{prefix}?")):
-        return None
-    return target
+    return path == prefix or path.startswith(f"{prefix}/")

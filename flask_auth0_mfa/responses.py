@@ -37,11 +37,13 @@ from .pages import (
     BLUEPRINT,
     Action,
     home_url,
+    own_address,
     referring_path,
     render_page,
     requested_path,
     set_no_store,
 )
+from .return_to import safe_return_to
 from .services import services
 from .sessions import auth0_session
 
@@ -347,13 +349,8 @@ def _actions(error: Auth0MFAError, session: Auth0Session) -> tuple[Action, ...]:
 
 def _again_url() -> str:
     if request.method in ("GET", "HEAD"):
-        return request.script_root + request.path + _query()
+        return safe_return_to(own_address()) or home_url()
     return referring_path() or home_url()
-
-
-def _query() -> str:
-    query = request.query_string.decode("latin-1")
-    return f"?{query}" if query else ""
 
 
 def restart_action(session: Auth0Session, context: str) -> Action:

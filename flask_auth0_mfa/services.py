@@ -116,6 +116,7 @@ class Services:
         Raises what :meth:`EnrollmentFlow.start` raises, and :class:`RateLimitedError`.
         """
         self.enrollment.require_allowed(context, method)
+        self.enrollment.require_address(method, phone_number, email)
         if self.enrollment.is_begun(context, method):
             return context
         user_id = str((session.user or {}).get("sub"))

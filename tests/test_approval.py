@@ -86,6 +86,15 @@ class TestApproval:
         assert ana.get(check.url).heading == "You are already verified"
         assert sent(ana).path == "/auth/mfa/challenge"
 
+    def test_stranger(self, make_app):
+        """Who is not signed in learns nothing from the text: it is not asked for."""
+        app, asked = make_app(), []
+        guard = requires_stepup(PAYMENTS, binds=lambda number: asked.append(number))
+        app.get("/invoices/<number>")(guard(lambda number: number))
+        answer = Visitor(app).json("GET", "/invoices/7")
+        assert (answer.status_code, answer.json["error"]) == (401, "login_required")
+        assert asked == []
+
     def test_sent_again(self, ana, tenant):
         """The form sent again before it is approved leads to the same check."""
         assert sent(ana).url == sent(ana).url
@@ -234,5 +243,7 @@ class TestText:
         def nothing() -> str:
             return "open"
 
+        visitor = Visitor(app)
+        visitor.log_in("ana@example.com")
         with pytest.raises(TypeError, match="binds"):
-            app.test_client().get("/nothing")
+            visitor.client.get("/nothing")

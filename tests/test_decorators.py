@@ -8,7 +8,14 @@ import pytest
 from flask import Blueprint, Flask, request
 from flask.views import MethodView, View
 
-from flask_auth0_mfa import current_auth0, guard_blueprint, requires_login, requires_stepup
+from flask_auth0_mfa import (
+    LoginRequiredError,
+    MfaRequiredError,
+    current_auth0,
+    guard_blueprint,
+    requires_login,
+    requires_stepup,
+)
 
 from .conftest import ACCOUNTS, ADMIN, OPEN, PAYMENTS
 from .observed import ANA, grants, paths, refreshes
@@ -28,6 +35,8 @@ SHAPES = (
     "/argument/7",
     "/any-method",
 )
+#: A guard of a view and of a blueprint, an error in a guarded view and in one without a guard.
+OWN = ("/function", "/async", "/blueprint/page", "/calls", "/token")
 
 
 def add_shapes(app: Flask) -> None:
@@ -184,6 +193,12 @@ class TestShapes:
         assert page.url == "http://localhost/slash/?a=1"
         assert page.text == "Inside"
 
+    def test_query_that_is_not_encoded(self, visitor):
+        """What a client has sent beyond ASCII without encoding it is the same text afterwards."""
+        answer = visitor.client.get("/function?name=Zo\u00eb&b=%C3%AB", headers=HTML)
+        target = parse_qs(urlsplit(answer.headers["Location"]).query)["return_to"]
+        assert target == ["/function?name=Zo%C3%AB&b=%C3%AB"]
+
     def test_name_and_text(self, app):
         """The guarded view keeps its name and its docstring."""
 
@@ -234,6 +249,37 @@ class TestMistakes:
         """A proof that can never be fresh enough is a mistake."""
         with pytest.raises(ValueError, match="max_age"):
             requires_stepup(PAYMENTS, max_age=max_age)
+
+    def test_scope(self):
+        """Scopes in a list are a mistake that no request should run into."""
+        with pytest.raises(TypeError, match="scope must be one text"):
+            requires_stepup(PAYMENTS, scope=["transfer:funds"])
+
+    def test_one_method_as_text(self):
+        """A text would be taken for a list of letters."""
+        with pytest.raises(TypeError, match=r"methods=\['otp'\]"):
+            requires_stepup(PAYMENTS, methods="otp")
+
+    @pytest.mark.parametrize("methods", [(), ["recovery_code"], ["otp", 7], ["pigeon"]], ids=str)
+    def test_methods(self, methods):
+        """Methods that nobody can prove would keep everybody out."""
+        with pytest.raises(ValueError, match="recovery-code"):
+            requires_stepup(PAYMENTS, methods=methods)
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"scope": "transfer:funds"}, {"max_age": 60}, {"methods": ["otp"]}, {"resume": True}],
+        ids=str,
+    )
+    def test_blueprint_without_audience(self, options):
+        """What only a second factor can mean does not end as a guard for a login alone."""
+        with pytest.raises(TypeError, match="needs the audience"):
+            guard_blueprint(Blueprint("b", "b"), **options)
+
+    def test_methods_of_a_blueprint(self):
+        """The same holds for the guard of a blueprint."""
+        with pytest.raises(TypeError, match="methods"):
+            guard_blueprint(Blueprint("b", "b"), PAYMENTS, methods="otp")
 
 
 def own_page(error: Exception) -> tuple[str, int]:
@@ -296,6 +342,75 @@ class TestOwnErrorHandlers:
         visitor = Visitor(app)
         visitor.log_in(ANA)
         assert visitor.client.get("/broken").text == "Our own page"
+
+
+class TestOwnHandlers:
+    """A handler of the application for one of our classes answers in place of ours."""
+
+    @pytest.fixture
+    def app(self, make_app):
+        """An application that answers strangers, and those without a second factor, itself."""
+        app = make_app(PROPAGATE_EXCEPTIONS=False)
+        add_shapes(app)
+
+        @app.get("/calls")
+        @requires_login
+        def calls():
+            return current_auth0.get_access_token(PAYMENTS).audience
+
+        app.register_error_handler(LoginRequiredError, lambda _: ("Own login", 401))
+        app.register_error_handler(MfaRequiredError, lambda _: ("Own check", 403))
+        return app
+
+    @pytest.mark.parametrize("url", OWN)
+    def test_stranger(self, visitor, url):
+        """Somebody unknown gets the application's answer, whatever the view is made of."""
+        answer = visitor.client.get(url, headers=JSON)
+        assert (answer.status_code, answer.text) == (401, "Own login")
+
+    @pytest.mark.parametrize("url", OWN)
+    def test_without_a_second_factor(self, ana, url):
+        """So does a user who has no second factor yet, also where the view asks for the token."""
+        answer = ana.client.get(f"{url}?audience={PAYMENTS}", headers=HTML)
+        assert (answer.status_code, answer.text) == (403, "Own check")
+
+    def test_no_store(self, visitor):
+        """Nothing keeps that answer: it depends on who asks."""
+        answer = visitor.client.get("/function", headers=JSON)
+        assert "no-store" in answer.headers["Cache-Control"]
+
+    def test_of_a_blueprint(self, make_app):
+        """The handler of a blueprint comes before that of the application."""
+        app = make_app()
+        blueprint = guard_blueprint(Blueprint("members", "members"))
+        _add_pages(blueprint)
+        app.register_error_handler(LoginRequiredError, lambda _: "Of the application")
+        blueprint.register_error_handler(LoginRequiredError, lambda _: "Of the blueprint")
+        app.register_blueprint(blueprint)
+        assert app.test_client().get("/page").text == "Of the blueprint"
+
+    def test_async(self, make_app):
+        """It may be a coroutine."""
+        app = make_app()
+        add_shapes(app)
+
+        async def answer(_error):
+            return "Own"
+
+        app.register_error_handler(LoginRequiredError, answer)
+        assert app.test_client().get("/function").text == "Own"
+
+    @pytest.mark.parametrize("url", ["/function", "/blueprint/page"])
+    def test_no_answer(self, app, url):
+        """A handler that returns nothing does not let the request in."""
+        app.register_error_handler(LoginRequiredError, lambda _: None)
+        answer = app.test_client().get(url)
+        assert answer.status_code == 500
+        assert "Inside" not in answer.text
+
+    def test_own_routes(self, visitor):
+        """The extension's own routes keep their answers: pages and scripts rely on them."""
+        assert visitor.json("GET", "/auth/profile").json["error"] == "login_required"
 
 
 class TestRepresentation:

@@ -363,6 +363,11 @@ class TestOrigin:
         with app.test_request_context(), pytest.raises(ValueError, match="base_url must be"):
             current_auth0.api(PAYMENTS, base_url=base_url)
 
+    def test_methods(self, app):
+        """Methods are names in a list, as in the guards."""
+        with app.test_request_context(), pytest.raises(TypeError, match="methods"):
+            current_auth0.api(PAYMENTS, base_url="https://api.example.com", methods="otp")
+
     @pytest.mark.parametrize(
         "base_url", ["https://API.example.com:443/v1", "http://localhost:5/", "http://[::1]:5"]
     )

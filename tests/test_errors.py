@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import pytest
 
@@ -83,6 +85,17 @@ class TestEveryError:
             assert text[0].isupper()
             assert text.endswith(".")
             assert not {"MFA", "OTP", "OOB", "token"} & set(text.replace(".", " ").split())
+
+    @pytest.mark.parametrize(
+        "again",
+        [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))],  # noqa: S301 - ours
+    )
+    def test_copy(self, kind, again):
+        """A copy says the same, also one that comes out of another process."""
+        error = make(kind)
+        found = again(error)
+        assert type(found) is kind
+        assert (str(found), vars(found)) == (str(error), vars(error))
 
     def test_is_documented_in_the_tree(self, kind):
         """The tree at the top of the module has a place for it."""

@@ -337,6 +337,11 @@ class TestMfa:
             {"otp": "123456", "oob_code": "x"},
             {"binding_code": "123456"},
             {"oob_code": "x", "binding_code": "x"},
+            {"otp": 123456},
+            {"otp": b"123456"},
+            {"recovery_code": ["A"]},
+            {"oob_code": "x", "binding_code": 123456},
+            {"oob_code": {}},
         ],
         ids=str,
     )
@@ -360,7 +365,7 @@ class TestMfa:
         assert (page.status, page.heading) == (401, "This check has timed out")
         assert "Authenticator app" in ana.press(page, "Start again").text
 
-    @pytest.mark.parametrize("token", ["", "x", "v1.M.x.y", "\u2603"])
+    @pytest.mark.parametrize("token", ["", "x", "v1.M.x.y", "\u2603", None, 5, b"x", ["x"]])
     def test_invalid(self, do, token):
         """What is no sealed token is refused, Auth0's own included."""
         with pytest.raises(MfaTokenInvalidError):
@@ -487,6 +492,15 @@ class TestEnroll:
         token = refused(ben).mfa_token
         with pytest.raises(InvalidRequestError):
             ben(lambda: current_auth0.enroll(token, "pigeon"))
+        assert "/mfa/associate" not in paths(tenant)
+
+    @pytest.mark.parametrize("number", [None, "", 447700900123, "07700 900123"])
+    def test_phone_number(self, ben, tenant, number):
+        """Without a number to send to nothing is sent to Auth0, and nothing is counted."""
+        token = refused(ben).mfa_token
+        for _ in range(4):
+            with pytest.raises(InvalidRequestError):
+                ben(lambda: current_auth0.enroll(token, "sms", phone_number=number))
         assert "/mfa/associate" not in paths(tenant)
 
     def test_who_has_methods(self, do, tenant):

@@ -152,6 +152,12 @@ class TestLogin:
             "/auth/logout",
             "/auth/login",
             "/auth/callback?code=x",
+            "/%61uth/logout",
+            "/auth%2Flogout",
+            "/./auth/logout",
+            "/accounts/../auth/logout",
+            "/accounts/%2e%2E/auth/logout",
+            "/.//auth/logout",
             "",
         ],
     )

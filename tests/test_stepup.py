@@ -12,6 +12,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from .conftest import PAYMENTS, SECRET_KEY
 from .observed import ANA, grants, paths, refreshes, wrong_code
+from .still import StillClock
 from .visitor import Visitor
 
 CLEO = "cleo@example.com"
@@ -95,6 +96,14 @@ class TestChoice:
         found = ana.get("/auth/mfa/challenge")
         assert found.heading == page.heading
         assert found.form("code")[1]["context"] == page.form("code")[1]["context"]
+
+    def test_newest_of_one_second(self, app, ana):
+        """It is the last one also where several were begun in the same second."""
+        app.extensions["auth0_mfa"].clock.tell = StillClock(time.time())
+        first, last = (ana.mfa_required(f"/transfer?n={n}")["challenge_url"] for n in (1, 2))
+        found = ana.get("/auth/mfa/challenge").html
+        assert last.partition("=")[2] in found
+        assert first.partition("=")[2] not in found
 
     @pytest.mark.parametrize("chosen", ["otp|dev_of_somebody_else", "sms|dev_1", "x" * 5000])
     def test_authenticator_of_somebody_else(self, ana, tenant, chosen):
@@ -689,6 +698,12 @@ class TestFaults:
         answer = ana.get(TARGET)
         assert answer.status == 503
         assert ana.get(answer.link("Try again")).path == "/auth/mfa/challenge"
+
+    def test_query_of_the_page(self, ana, tenant):
+        """Trying again asks for the same page, its query included."""
+        tenant.fault("/oauth/token", status=503)
+        answer = ana.get("/transfer?name=Zo\u00eb&b=%C3%AB")
+        assert answer.link("Try again").endswith("?name=Zo%C3%AB&b=%C3%AB")
 
     # An empty list of methods is a documented answer.
     @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.id != "array"])

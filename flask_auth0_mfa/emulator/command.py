@@ -45,13 +45,19 @@ def _parser() -> argparse.ArgumentParser:
         description="An Auth0 tenant on this machine, for demos and tests. Not for production.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=4400, help="port, 0 for any free one")
+    parser.add_argument("--port", type=_port, default=4400, help="port, 0 for any free one")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a tenant described in TOML")
     parser.add_argument("--tls", action="store_true", help="serve https with a new certificate")
     parser.add_argument(
         "--allow-remote", action="store_true", help="listen on an address that others can reach"
     )
     return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: it must be between 0 and 65535")
+    return int(text)
 
 
 def _listen(options: argparse.Namespace, directory: Path) -> RunningServer:

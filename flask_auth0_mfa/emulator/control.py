@@ -19,6 +19,8 @@ from .users import User
 control = Blueprint("control", __name__)
 
 _DECISIONS = {"approve": "approved", "reject": "rejected"}
+#: How far the clock goes forward at once, in seconds.
+LONGEST_ADVANCE = 100 * 365 * 86_400
 _FAULT_FIELDS = {"path", "status", "body", "delay", "drop", "times"}
 
 
@@ -76,8 +78,9 @@ def reset() -> Response:
 def clock() -> Response:
     """Advance the clock by a number of seconds."""
     seconds: Any = _body().get("advance")
-    if not _is_number(seconds) or seconds < 0:
-        raise _bad_input('"advance" must be a number of seconds, not negative.')
+    # JSON as Python reads it knows NaN and Infinity, and no clock comes back from those.
+    if not _is_number(seconds) or not 0 <= seconds <= LONGEST_ADVANCE:
+        raise _bad_input('"advance" must be a number of seconds, not negative, up to 100 years.')
     tenant().advance(seconds)
     return jsonify({"now": tenant().clock.now()})
 

@@ -169,6 +169,9 @@ class ContextFlow:
         Raises one of :class:`MfaTokenInvalidError`, :class:`MfaTokenExpiredError` and
         :class:`MfaTokenNotFoundError`.
         """
+        if not isinstance(mfa_token, str):
+            # A view may hand on a field of a JSON body, where there is anything or nothing.
+            raise self.refused(session, MfaTokenInvalidError(), "tampered")
         try:
             content = self.parts.sealer.open(MFA_TOKEN, mfa_token)
             has_expired = False

@@ -7,6 +7,7 @@ an ``mfa_token`` for this only while the user has no active factor.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from .. import factors, signals
@@ -80,6 +81,14 @@ class EnrollmentFlow:
                 marked("This method cannot be added here. Choose one from the list.")
             )
 
+    def require_address(self, method: str, phone_number: str | None, email: str | None) -> None:
+        """Raise unless a message can be sent there; it is not counted, and not sent to Auth0."""
+        if method in ("sms", "voice") and not _is_address(factors.PHONE_NUMBER, phone_number):
+            raise InvalidRequestError("phone_number must be in E.164 form, such as +447700900123.")
+        # Without one Auth0 takes the user's own.
+        if method == "email" and email and not _is_address(factors.EMAIL_ADDRESS, email):
+            raise InvalidRequestError("email must be an e-mail address.")
+
     def is_begun(self, context: MfaContext, method: str) -> bool:
         """Tell whether this enrollment is open: choosing it again must not spoil what was scanned.
 
@@ -127,3 +136,7 @@ class EnrollmentFlow:
     def has_active(self, context: MfaContext) -> bool:
         """Tell whether the user has a method already, as far as it is known."""
         return any(one.active for one in context.authenticators or ())
+
+
+def _is_address(pattern: re.Pattern[str], address: str | None) -> bool:
+    return isinstance(address, str) and pattern.fullmatch(address) is not None

@@ -37,6 +37,9 @@ class Proof:
 
         Raises :class:`InvalidRequestError` for none, several, or a malformed one.
         """
+        for name, value in asdict(self).items():
+            if value is not None and not isinstance(value, str):
+                raise InvalidRequestError(f"{name} must be a string.")
         given = [kind for kind in ("otp", "oob_code", "recovery_code") if getattr(self, kind)]
         if len(given) != 1:
             raise InvalidRequestError(

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from flask import Response, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from .. import jsontext
 from ..bearer import bearer_token
@@ -129,6 +130,8 @@ def sent_body() -> dict[str, Any]:
         return dict(request.form.items())
     try:
         body = jsontext.parse(request.get_data())
+    except RequestEntityTooLarge:
+        raise InvalidRequestError("The body is too large.") from None
     except ValueError:
         body = None
     if not isinstance(body, dict):

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from flask_auth0_mfa.emulator import command
+
 COMMAND = [sys.executable, "-m", "flask_auth0_mfa.emulator"]
 
 
@@ -109,6 +111,15 @@ def test_taken_port() -> None:
     assert ended.returncode == 1
     assert f"127.0.0.1:{port} cannot be used" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_no_port(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A number that is no port ends the start with a sentence, too."""
+    with pytest.raises(SystemExit) as ended:
+        command.run([f"--port={port}"])
+    assert ended.value.code == 2
+    assert f"{port!r} is no port" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.com", "::"])  # noqa: S104

@@ -89,6 +89,7 @@ def test_clock(application: Application) -> None:
         ("clock", {}),
         ("clock", {"advance": -1}),
         ("clock", {"advance": "soon"}),
+        ("clock", {"advance": 1e12}),
         ("clock", []),
         ("pushes/any", {"decision": "perhaps"}),
         ("faults", {"status": 500}),
@@ -107,6 +108,14 @@ def test_bad_input(application: Application, path: str, body: object) -> None:
     answer = control(application, path, body)
     assert answer.status_code == 400
     assert answer.json()["error_description"].endswith(".")
+
+
+@pytest.mark.parametrize("number", ["Infinity", "NaN", "1e400"])
+def test_no_moment(application: Application, number: str) -> None:
+    """A clock that went there would never tell the time again."""
+    headers = {"Content-Type": "application/json"}
+    url, body = f"{application.url}/_emulator/clock", f'{{"advance": {number}}}'
+    assert application.http.post(url, data=body, headers=headers).status_code == 400
 
 
 def test_unknown_push(application: Application) -> None:
