@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from flask import Response, current_app, make_response, render_template, request, url_for
 
@@ -120,11 +120,19 @@ def set_page_headers(response: Response) -> Response:
 # -- where a user comes from -------------------------------------------------------------------
 
 
-def requested_path() -> str | None:
-    """Return the path and query of this request in a form that is safe to go back to."""
+def requested_url() -> str | None:
+    """Return the path and query of this request in a form that is safe to go to again.
+
+    What the server has decoded is not: of ``/%5Cevil.test`` a link would lead to that site.
+    """
     path = quote(request.script_root + request.path, safe="/-._~!$&'()*+,;=:@")
     query = quote(request.query_string.decode("latin-1"), safe="/-._~!$&'()*+,;=:@%?[]|")
-    return own_page(f"{path}?{query}" if query else path)
+    return safe_return_to(f"{path}?{query}" if query else path)
+
+
+def requested_path() -> str | None:
+    """Return the path and query of this request as a page to come back to; none of ours."""
+    return own_page(requested_url())
 
 
 def referring_path() -> str | None:
@@ -135,7 +143,23 @@ def referring_path() -> str | None:
 def own_page(target: str | None) -> str | None:
     """Return ``target`` if it is a page of the application, but none of ours (SEC-18)."""
     target = safe_return_to(target)
-    prefix = request.script_root + services().settings.mfa_url_prefix
-    if target is None or target == prefix or target.startswith((f"{prefix}/", f"{prefix}?")):
+    if target is None:
         return None
-    return target
+    prefix = request.script_root + services().settings.mfa_url_prefix
+    return None if f"{_arrived(target)}/".startswith(f"{prefix}/") else target
+
+
+def _arrived(target: str) -> str:
+    """Return the path that a target is in the end, without a slash at its end.
+
+    The browser goes where ``.`` and ``..`` lead, encoded or not; the server then decodes what is
+    left, and takes several slashes for one.
+    """
+    steps: list[str] = []
+    for step in target.partition("?")[0].split("/")[1:]:
+        if unquote(step) == "..":
+            del steps[-1:]
+        elif unquote(step) != ".":
+            steps.append(step)
+    decoded = unquote("/".join(steps))
+    return "/" + "/".join(step for step in decoded.split("/") if step)

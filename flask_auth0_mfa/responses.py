@@ -40,6 +40,7 @@ from .pages import (
     referring_path,
     render_page,
     requested_path,
+    requested_url,
     set_no_store,
 )
 from .services import services
@@ -346,14 +347,8 @@ def _actions(error: Auth0MFAError, session: Auth0Session) -> tuple[Action, ...]:
 
 
 def _again_url() -> str:
-    if request.method in ("GET", "HEAD"):
-        return request.script_root + request.path + _query()
-    return referring_path() or home_url()
-
-
-def _query() -> str:
-    query = request.query_string.decode("latin-1")
-    return f"?{query}" if query else ""
+    is_page = request.method in ("GET", "HEAD")
+    return (requested_url() if is_page else referring_path()) or home_url()
 
 
 def restart_action(session: Auth0Session, context: str) -> Action:

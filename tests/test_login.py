@@ -13,7 +13,9 @@ from flask import session
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from .conftest import ACCOUNTS
+from flask_auth0_mfa import requires_stepup
+
+from .conftest import ACCOUNTS, PAYMENTS
 from .observed import ANA, paths
 from .visitor import SITE, Page, Visitor
 
@@ -163,6 +165,33 @@ class TestLogin:
         assert answer.status_code == 303
         assert location in (f"{SITE}/", f"{SITE}/%0d%0aSet-Cookie:x=1")
         assert "x" not in visitor.cookies()
+
+    @pytest.mark.parametrize(
+        "return_to",
+        [
+            "/./auth/logout",
+            "/x/../auth/logout",
+            "/x/%2e%2E/auth/logout",
+            "/auth//../logout",
+            "/auth//logout",
+            "/%61uth/logout",
+            "/auth%2flogout",
+            "/%2fauth/logout",
+            "/auth/.",
+        ],
+    )
+    def test_own_routes(self, visitor, return_to):
+        """A detour to the extension's own routes, such as the logout, leads home as well."""
+        url = f"/auth/login?{urlencode({'return_to': return_to})}"
+        answer = visitor.client.get(callback(visitor, url), headers=HTML)
+        assert answer.headers["Location"] == "/"
+
+    @pytest.mark.parametrize("return_to", ["/authors", "/a/../b", "/auth/../accounts", "/x/auth/y"])
+    def test_no_own_routes(self, visitor, return_to):
+        """What only looks like one is a page like any other."""
+        url = f"/auth/login?{urlencode({'return_to': return_to})}"
+        answer = visitor.client.get(callback(visitor, url), headers=HTML)
+        assert answer.headers["Location"] == return_to
 
     def test_host_header(self, visitor):
         """The callback's address is that of the request, which the tenant checks."""
@@ -382,6 +411,29 @@ class TestIdToken:
         page = forge(sign)
         assert page.status in (400, 401)
         assert not is_signed_in(visitor)
+
+    @pytest.mark.parametrize(("audience", "status"), [(PAYMENTS, 200), (ACCOUNTS, 403)])
+    def test_access_token_for_another_api(self, make_app, tenant, audience, status):
+        """A view for ``AUTH0_AUDIENCE`` opens with a token for that, whatever the login proved."""
+        app = make_app(AUTH0_AUDIENCE=PAYMENTS)
+        app.add_url_rule("/pay", view_func=requires_stepup(PAYMENTS)(lambda: "Open"))
+        visitor = Visitor(app)
+        begun = query_of(authorization(visitor))
+        now = int(time.time())
+        default = {"iss": tenant.issuer, "sub": tenant.user(ANA).sub, "iat": now, "exp": now + 600}
+        claims = {"aud": "demo-client", "nonce": begun["nonce"], "amr": ["mfa"]}
+        tokens = {
+            "access_token": tenant.keys.sign(default | {"aud": audience}),
+            "refresh_token": "v1.any",
+            "id_token": tenant.keys.sign(default | claims),
+            "token_type": "Bearer",
+            "expires_in": 600,
+        }
+        tenant.fault("/oauth/token", status=200, body=tokens)
+        visitor.get(f"/auth/callback?code=x&state={begun['state']}")
+        required = {"error": "mfa_required", "mfa_token": "Fe26.2*token"}
+        tenant.fault("/oauth/token", status=403, body=required)
+        assert visitor.json("GET", "/pay").status_code == status
 
     def test_missing(self, visitor, tenant):
         """An answer without an ID token signs nobody in."""
