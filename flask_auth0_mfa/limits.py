@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -237,9 +238,11 @@ class Limits:
 
 def build_limits(settings: Settings, sealer: Sealer, sender: Any) -> Limits:
     """Return the limits of one application, counted in ``AUTH0_STATE_URI`` or in memory."""
+    # What redis calls unix:// the library of the limits calls redis+unix://.
+    uri = re.sub(r"^unix://", "redis+unix://", settings.state_uri or "memory://")
     limiter = Limiter(
         _no_key,
-        storage_uri=settings.state_uri or "memory://",
+        storage_uri=uri,
         storage_options={"wrap_exceptions": True},
         strategy="moving-window",
     )
