@@ -61,7 +61,7 @@ from .state import open_state
 from .theme import missing_logo
 from .tokens import IdTokenVerifier, SigningKeys
 from .views import build_blueprint
-from .views.login import build_oauth
+from .views.login import build_oauth, renew_session_id
 
 if TYPE_CHECKING:
     from .eventlog import EventLog
@@ -388,6 +388,7 @@ class Auth0MFA:
         claims = found.sign_in.claims(response)
         with auth0_session() as session:
             found.sign_in.sign_in(session, response, claims)
+        renew_session_id()
 
     def sign_out(self) -> None:
         """End the user's session here and revoke its refresh token.

@@ -9,13 +9,15 @@ import time
 from urllib.parse import parse_qs, parse_qsl, urlencode, urljoin, urlsplit
 
 import pytest
-from flask import session
+from cachelib import SimpleCache
+from flask import Flask, session
+from flask_session import Session
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from flask_auth0_mfa import requires_stepup
+from flask_auth0_mfa import Auth0MFA, current_auth0, requires_stepup
 
-from .conftest import ACCOUNTS, PAYMENTS
+from .conftest import ACCOUNTS, PAYMENTS, SECRET_KEY
 from .observed import ANA, paths
 from .visitor import SITE, Page, Visitor
 
@@ -339,6 +341,53 @@ def ana_without_sso(ana):
     """Return Ana's browser after the tenant has forgotten her."""
     ana.tenant.cookies.clear()
     return ana
+
+
+class TestPlantedSession:
+    """Sessions on the server, known by an id that somebody may have put into the browser."""
+
+    @pytest.fixture
+    def app(self, tenant, tenant_server, clock):
+        """An application with sessions on the server, and with a login of its own."""
+        app = Flask("bank")
+        app.config.update(
+            SECRET_KEY=SECRET_KEY,
+            AUTH0_DOMAIN=tenant_server.url,
+            AUTH0_CLIENT_ID="demo-client",
+            AUTH0_CLIENT_SECRET="demo-secret",
+            SESSION_TYPE="cachelib",
+            SESSION_CACHELIB=SimpleCache(),
+        )
+        Session(app)
+        Auth0MFA(app, clock=clock)
+
+        @app.get("/")
+        def home():
+            return session.setdefault("note", "Home")
+
+        @app.get("/own")
+        def own_login():
+            now = int(time.time())
+            claims = {"iss": tenant.issuer, "aud": "demo-client", "sub": tenant.user(ANA).sub}
+            id_token = tenant.keys.sign(claims | {"iat": now, "exp": now + 600})
+            current_auth0.sign_in({"access_token": "x", "expires_in": 60, "id_token": id_token})
+            return "Signed in"
+
+        return app
+
+    @pytest.mark.parametrize("url", ["/auth/login", "/own"])
+    def test_stays_outside(self, app, url):
+        """Who knows the id from before the login is not signed in by it; the data stay."""
+        attacker, victim = Visitor(app), Visitor(app)
+        attacker.get("/")
+        victim.take_cookies(attacker)
+        if url == "/auth/login":
+            victim.log_in(ANA)
+        else:
+            victim.get(url)
+        assert is_signed_in(victim)
+        assert victim.get("/").text == "Home"
+        assert not is_signed_in(attacker)
 
 
 class TestIdToken:

@@ -17,7 +17,7 @@ from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
-from flask import Flask, jsonify, request, url_for
+from flask import Flask, current_app, jsonify, request, url_for
 from flask import session as flask_session
 from joserfc.errors import JoseError
 from urllib3.exceptions import HTTPError
@@ -214,14 +214,26 @@ def callback() -> Response:
         found.sign_in.sign_in(
             session, response, claims, audience=audience, scope=scope, is_fresh=is_fresh
         )
-        if ticket and not (is_fresh and _does_what_was_asked(claims, ticket, session)):
-            found.sign_in.tell_of_refusal("step_up_unavailable")
-            return _answer(StepUpUnavailableError(), session)
-        if audience is not None and not _has_scope(session, ticket):
-            # The guard would send the user here again, and Auth0 would leave it out again.
-            logger.error("Auth0's login left out scopes that were asked for %s", audience)
-            return _answer(InsufficientScopeError(), session)
+    renew_session_id()
+    if ticket and not (is_fresh and _does_what_was_asked(claims, ticket, session)):
+        found.sign_in.tell_of_refusal("step_up_unavailable")
+        return _answer(StepUpUnavailableError(), session)
+    if audience is not None and not _has_scope(session, ticket):
+        # The guard would send the user here again, and Auth0 would leave it out again.
+        logger.error("Auth0's login left out scopes that were asked for %s", audience)
+        return _answer(InsufficientScopeError(), session)
     return see_other(own_page(begun.get("return_to")) or home_url())
+
+
+def renew_session_id() -> None:
+    """Give the session of a user who has just signed in another id, where it is known by one.
+
+    Who planted the id before would be signed in as well (session fixation, ASVS 7.2.4). Sessions
+    in cookies have no id; Flask-Session renews its own when it is asked to.
+    """
+    regenerate = getattr(current_app.session_interface, "regenerate", None)
+    if regenerate is not None:
+        regenerate(flask_session._get_current_object())  # type: ignore[attr-defined]  # a LocalProxy
 
 
 def _exchanged() -> dict[str, Any]:
