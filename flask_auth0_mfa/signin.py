@@ -26,6 +26,9 @@ from .tokens import (
 
 logger = logging.getLogger("flask_auth0_mfa")
 
+#: An ID token is of a login of now for so long, in seconds; it is valid for hours.
+RECENT = 300
+
 
 @dataclass(frozen=True)
 class SignInFlow:
@@ -50,6 +53,10 @@ class SignInFlow:
         except Auth0UnavailableError:
             self.tell_of_refusal("auth0_unavailable")
             raise
+
+    def is_recent(self, claims: Mapping[str, Any]) -> bool:
+        """Tell whether an ID token was issued a moment ago, so that its login is one of now."""
+        return bool(claims["iat"] > self.clock() - RECENT)
 
     def tell_of_refusal(self, reason: LoginRefusal) -> None:
         """Tell listeners that a login was refused; see :mod:`.signals`."""
@@ -88,8 +95,8 @@ class SignInFlow:
                 self.logins.family.rotated(session.refresh_token, response.refresh_token)
             session.refresh_token = response.refresh_token
         self._keep_access_token(session, response, audience, scope)
-        is_multifactor = has_multifactor(claims)
-        if is_multifactor and is_fresh:
+        is_multifactor = is_fresh and has_multifactor(claims)
+        if is_multifactor:
             session.verified[ANY_AUDIENCE] = Verification(now, "mfa")
         signals.logged_in.send(self.sender, user_id=claims["sub"], multifactor=is_multifactor)
 
