@@ -18,7 +18,7 @@ from joserfc.jwk import RSAKey
 from flask_auth0_mfa import Auth0MFA, current_auth0, requires_stepup
 
 from .conftest import ACCOUNTS, PAYMENTS, SECRET_KEY
-from .observed import ANA, paths
+from .observed import ANA, logout_token, paths
 from .visitor import SITE, Page, Visitor
 
 HTML = {"Accept": "text/html"}
@@ -555,6 +555,34 @@ class TestAnotherUser:
     def test_own_data(self, cleo):
         """The application's own session data is gone."""
         assert cleo.get("/note").text == "No note"
+
+    @pytest.mark.parametrize("by_auth0", [True, False])
+    def test_own_data_after_the_end(self, app, ana, tenant, by_auth0):
+        """It is gone also where the login before had ended without taking it along."""
+        ana.get("/note/of-ana")
+        if by_auth0:
+            body = {"logout_token": logout_token(tenant, sub=tenant.user(ANA).sub)}
+            app.test_client().post("/auth/backchannel-logout", data=body)
+        else:
+            for name in [name for name in ana.cookies() if "_auth0_" in name]:
+                ana.client.delete_cookie(name)
+        assert not is_signed_in(ana)
+        ana.tenant.cookies.clear()
+        ana.log_in(CLEO)
+        assert ana.get("/note").text == "No note"
+
+    def test_own_data_of_nobody(self, visitor):
+        """What somebody had before they signed in is theirs afterwards."""
+        visitor.get("/note/of-ana")
+        visitor.log_in(ANA)
+        assert visitor.get("/note").text == "of-ana"
+
+    def test_own_data_under_another_key(self, app, ana):
+        """A change of the key does not take them from their user."""
+        ana.get("/note/of-ana")
+        app.config.update(SECRET_KEY="another, long key", SECRET_KEY_FALLBACKS=[SECRET_KEY])
+        ana.get("/auth/login")
+        assert ana.get("/note").text == "of-ana"
 
     def test_checks(self, cleo, tenant):
         """The open checks are gone, from the browser as well."""

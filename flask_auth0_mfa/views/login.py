@@ -44,7 +44,7 @@ from ..sealing import LOGIN, SealBrokenError, Sealer, SealExpiredError
 from ..services import services
 from ..sessions import auth0_session
 from ..signals import LoginRefusal
-from ..signin import has_multifactor
+from ..signin import SignInFlow, has_multifactor
 from ..tokens import InvalidTokenError, LogoutTokenError, SigningKeys
 from ..transport import deadline, read_body
 
@@ -52,6 +52,8 @@ logger = logging.getLogger("flask_auth0_mfa")
 
 #: Where Authlib puts the last registry that was set up for an application.
 REGISTRY = "authlib.integrations.flask_client"
+#: Under which the application's own session data say whose they are.
+OWNER = "_auth0_owner"
 #: Clocks of Auth0 and of this machine may differ by this, in seconds.
 LEEWAY = 60
 #: What the callback needs to know of the guard that asked for the login.
@@ -203,11 +205,7 @@ def callback() -> Response:
         return _login_failed(error, reason)
     ticket = begun.get("ticket") or {}
     with auth0_session() as session:
-        if session.user is not None and session.user.get("sub") != claims["sub"]:
-            # Another user: nothing of the old session is carried over, the application's own
-            # data included.
-            flask_session.clear()
-            found.sign_in.forget(session)
+        _take_over(session, claims["sub"])
         audience = ticket["audience"] if ticket.get("step_up") else None
         scope = " ".join(sorted(_requested_scope(found.settings, ticket)))
         is_fresh = not ticket or _is_fresh(claims, ticket)
@@ -223,6 +221,20 @@ def callback() -> Response:
         logger.error("Auth0's login left out scopes that were asked for %s", audience)
         return _answer(InsufficientScopeError(), session)
     return see_other(own_page(begun.get("return_to")) or home_url())
+
+
+def _take_over(session: Auth0Session, subject: str) -> None:
+    """Empty the session if it was another user's, the application's own data included.
+
+    The data may have outlived their user's login, which ends by itself or from Auth0's side. So
+    they say whose they are, by a name that tells nothing.
+    """
+    names = services().sealer.names("owner", subject)
+    is_theirs = session.user is None or session.user.get("sub") == subject
+    if not is_theirs or flask_session.get(OWNER, names[0]) not in names:
+        flask_session.clear()
+        SignInFlow.forget(session)
+    flask_session[OWNER] = names[0]
 
 
 def renew_session_id() -> None:
