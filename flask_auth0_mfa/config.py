@@ -292,15 +292,28 @@ def _link(value: Any) -> str:
 
 def _state_uri(value: Any) -> str:
     text = _text(value)
-    remedy = "must be redis://HOST:PORT/DB, or left out for memory"
     if not re.match(r"(memory://|rediss?://|unix://)", text):
-        raise _Problem(remedy)
-    try:
-        urlsplit(text).port  # noqa: B018 - raises ValueError when it is not a port
-    except ValueError:
-        # Python's own message repeats a part of the address, which may be one of the password.
-        raise _Problem(f"{remedy}; a password is percent-encoded") from None
+        raise _Problem("must be redis://HOST:PORT/DB, or left out for memory")
+    if text.startswith("redis") and not _is_readable(text):
+        raise _Problem(
+            "cannot be read: it must be redis://HOST:PORT/DB, with a password percent-encoded"
+            " (/ ? # [ ] @ : as %2F, %3F and so on)"
+        )
     return text
+
+
+def _is_readable(url: str) -> bool:
+    """Tell whether host and port of an address are where they seem to be.
+
+    A password with a slash in it would be taken for the port; and the error about that, by whoever
+    reads the address next, says what it was.
+    """
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises ValueError when it is not a port
+    except ValueError:
+        return False
+    return "@" not in parts.path + parts.query + parts.fragment
 
 
 def _timeout(value: Any) -> tuple[float, float]:

@@ -61,7 +61,7 @@ from .state import open_state
 from .theme import missing_logo
 from .tokens import IdTokenVerifier, SigningKeys
 from .views import build_blueprint
-from .views.login import build_oauth
+from .views.login import build_oauth, renew_session_id
 
 if TYPE_CHECKING:
     from .eventlog import EventLog
@@ -381,13 +381,16 @@ class Auth0MFA:
         """Begin the session for a login that the application ran itself (Authlib or other).
 
         :param token_response: the answer of the token endpoint, with ``id_token``, which is
-            validated here, and ``refresh_token`` (ask for ``offline_access``).
+            validated here, and ``refresh_token`` (ask for ``offline_access``). A second factor
+            that it tells of counts if it is of the last five minutes.
         """
         found = services()
         response = parse_token_response(token_response)
         claims = found.sign_in.claims(response)
         with auth0_session() as session:
-            found.sign_in.sign_in(session, response, claims)
+            is_fresh = found.sign_in.is_recent(claims)
+            found.sign_in.sign_in(session, response, claims, is_fresh=is_fresh)
+        renew_session_id()
 
     def sign_out(self) -> None:
         """End the user's session here and revoke its refresh token.

@@ -13,7 +13,9 @@ from typing import Any
 
 #: Levels of arrays and objects that are read; what Auth0 and our clients send has five at most.
 MAX_DEPTH = 64
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+#: A string, or the rest of the text where one does not end: looking for an end behind each of its
+#: quotes in turn would take as long as the square of its length.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 
 
 def parse(

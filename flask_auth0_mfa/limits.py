@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -84,14 +85,21 @@ class Limits:
 
         Recovery codes of a user are counted apart from other codes, but for those in a row.
         """
-        settings = self.settings
-        per_user = settings.mfa_recovery_limit if recovery else settings.mfa_verify_limit
-        name = "recovery" if recovery else "user"
+        own = self.recovery_bucket(user_id) if recovery else self.codes_bucket(user_id)
+        context_limit = self.settings.mfa_verify_context_limit
         return [
-            self._bucket(name, per_user, user_id),
-            self._bucket("context", settings.mfa_verify_context_limit, context_hash),
+            own,
+            self._bucket("context", context_limit, context_hash),
             self.row_bucket(user_id),
         ]
+
+    def codes_bucket(self, user_id: str) -> Bucket:
+        """Return the counter of a user's codes from apps and messages."""
+        return self._bucket("user", self.settings.mfa_verify_limit, user_id)
+
+    def recovery_bucket(self, user_id: str) -> Bucket:
+        """Return the counter of a user's recovery codes."""
+        return self._bucket("recovery", self.settings.mfa_recovery_limit, user_id)
 
     def row_bucket(self, user_id: str) -> Bucket:
         """Return the counter of a user's codes since the last success, of whatever kind (SEC-12).
@@ -121,12 +129,11 @@ class Limits:
 
     def user_buckets(self, user_id: str) -> list[Bucket]:
         """Return every counter of a user, for support to clear."""
-        settings = self.settings
         return [
-            self._bucket("user", settings.mfa_verify_limit, user_id),
-            self._bucket("recovery", settings.mfa_recovery_limit, user_id),
+            self.codes_bucket(user_id),
+            self.recovery_bucket(user_id),
             self.row_bucket(user_id),
-            self._bucket("send", settings.mfa_send_limit, user_id),
+            self._bucket("send", self.settings.mfa_send_limit, user_id),
             *self.enroll_buckets(user_id),
         ]
 
@@ -231,9 +238,11 @@ class Limits:
 
 def build_limits(settings: Settings, sealer: Sealer, sender: Any) -> Limits:
     """Return the limits of one application, counted in ``AUTH0_STATE_URI`` or in memory."""
+    # What redis calls unix:// the library of the limits calls redis+unix://.
+    uri = re.sub(r"^unix://", "redis+unix://", settings.state_uri or "memory://")
     limiter = Limiter(
         _no_key,
-        storage_uri=settings.state_uri or "memory://",
+        storage_uri=uri,
         storage_options={"wrap_exceptions": True},
         strategy="moving-window",
     )

@@ -438,9 +438,15 @@ class Auth0Session:
     def approval_for(
         self, request: StepUpRequest | StepUpTarget, max_age: float, now: float
     ) -> Verification | None:
-        """Return the record that the request's text was approved, at most ``max_age`` ago."""
+        """Return the record that the request's text was approved, at most ``max_age`` ago.
+
+        Another view may show the same text and take weaker methods.
+        """
         record = self.verified.get(approval_key(request))
-        return record if record is not None and now - max_age < record.at <= now + 5 else None
+        if record is None or not now - max_age < record.at <= now + 5:
+            return None
+        fits = request.methods is None or factors.accepts(request.methods, record.method)
+        return record if fits else None
 
     # -- contexts ----------------------------------------------------------------------------
 

@@ -121,17 +121,20 @@ def set_page_headers(response: Response) -> Response:
 # -- where a user comes from -------------------------------------------------------------------
 
 
-def own_address() -> str:
-    """Return the path and query of this request, written as addresses are (RFC 3986)."""
+def requested_url() -> str | None:
+    """Return the path and query of this request in a form that is safe to go to again.
+
+    What the server has decoded is not: of ``/%5Cevil.test`` a link would lead to that site.
+    """
     path = quote(request.script_root + request.path, safe="/-._~!$&'()*+,;=:@")
     # Its bytes, as they came: not every client encodes what is beyond ASCII.
     query = quote(request.query_string, safe="/-._~!$&'()*+,;=:@%?[]|")
-    return f"{path}?{query}" if query else path
+    return safe_return_to(f"{path}?{query}" if query else path)
 
 
 def requested_path() -> str | None:
-    """Return the path and query of this request in a form that is safe to go back to."""
-    return own_page(own_address())
+    """Return the path and query of this request as a page to come back to; none of ours."""
+    return own_page(requested_url())
 
 
 def referring_path() -> str | None:
@@ -146,10 +149,24 @@ def own_page(target: str | None) -> str | None:
 
 
 def _leads_to_us(target: str) -> bool:
-    """Tell whether a path ends up at our routes, however it is written.
-
-    Browsers follow ``.`` and ``..``, encoded ones as well, and the server decodes the rest.
-    """
-    path = normpath(f"/{unquote(target.partition('?')[0]).lstrip('/')}")
+    """Tell whether a path ends up at our routes, however it is written."""
     prefix = request.script_root + services().settings.mfa_url_prefix
-    return path == prefix or path.startswith(f"{prefix}/")
+    arrived = _arrived(target)
+    # A proxy may follow the dots that the server before it has decoded.
+    return any(f"{path}/".startswith(f"{prefix}/") for path in (arrived, normpath(arrived)))
+
+
+def _arrived(target: str) -> str:
+    """Return the path that a target is in the end, without a slash at its end.
+
+    The browser goes where ``.`` and ``..`` lead, encoded or not; the server then decodes what is
+    left, and takes several slashes for one.
+    """
+    steps: list[str] = []
+    for step in target.partition("?")[0].split("/")[1:]:
+        if unquote(step) == "..":
+            del steps[-1:]
+        elif unquote(step) != ".":
+            steps.append(step)
+    decoded = unquote("/".join(steps))
+    return "/" + "/".join(step for step in decoded.split("/") if step)

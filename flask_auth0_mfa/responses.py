@@ -37,13 +37,12 @@ from .pages import (
     BLUEPRINT,
     Action,
     home_url,
-    own_address,
     referring_path,
     render_page,
     requested_path,
+    requested_url,
     set_no_store,
 )
-from .return_to import safe_return_to
 from .services import services
 from .sessions import auth0_session
 
@@ -348,9 +347,8 @@ def _actions(error: Auth0MFAError, session: Auth0Session) -> tuple[Action, ...]:
 
 
 def _again_url() -> str:
-    if request.method in ("GET", "HEAD"):
-        return safe_return_to(own_address()) or home_url()
-    return referring_path() or home_url()
+    is_page = request.method in ("GET", "HEAD")
+    return (requested_url() if is_page else referring_path()) or home_url()
 
 
 def restart_action(session: Auth0Session, context: str) -> Action:

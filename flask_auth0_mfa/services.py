@@ -16,7 +16,6 @@ from .errors import (
     Auth0ResponseError,
     Auth0UnavailableError,
     MfaEnrollmentError,
-    MfaRequiredError,
     MfaVerifyError,
     MfaVerifyPendingError,
     RateLimitedError,
@@ -149,7 +148,7 @@ class Services:
         user_id = str((session.user or {}).get("sub"))
         self.limits.count(self.limits.poll_buckets(context.hash), user_id)
         response = self.verification.poll(session, context, proof)
-        self._forgive([self.limits.row_bucket(user_id)])
+        self._forgive(user_id, context, [self.limits.row_bucket(user_id)])
         return response
 
     def verify(self, session: Auth0Session, context: MfaContext, proof: Proof) -> TokenResponse:
@@ -179,14 +178,16 @@ class Services:
             error.attempts_left = self.limits.remaining(buckets)
             error.limit = self.limits.refusal(buckets)
             raise
-        except MfaRequiredError:
-            # This code was right; the tenant wants another factor after it.
-            self._forgive(buckets)
-            raise
-        self._forgive(buckets)
+        # Not after the first of several factors: who has that one alone could prove it again and
+        # again, for as many guesses at the next.
+        self._forgive(user_id, context, buckets)
         return response
 
-    def _forgive(self, buckets: list[Bucket]) -> None:
+    def _forgive(self, user_id: str, context: MfaContext, buckets: list[Bucket]) -> None:
+        """Forget the tries of a user who has passed a check."""
+        if context.chain:
+            # The right codes of the factors before this one.
+            buckets = [*buckets, self.limits.codes_bucket(user_id)]
         # The proof counts also when the storage is gone by now; the tries are then kept.
         with suppress(Auth0UnavailableError):
             self.limits.clear(buckets)

@@ -26,6 +26,9 @@ from .tokens import (
 
 logger = logging.getLogger("flask_auth0_mfa")
 
+#: An ID token is of a login of now for so long, in seconds; it is valid for hours.
+RECENT = 300
+
 
 @dataclass(frozen=True)
 class SignInFlow:
@@ -51,6 +54,10 @@ class SignInFlow:
             self.tell_of_refusal("auth0_unavailable")
             raise
 
+    def is_recent(self, claims: Mapping[str, Any]) -> bool:
+        """Tell whether an ID token was issued a moment ago, so that its login is one of now."""
+        return bool(claims["iat"] > self.clock() - RECENT)
+
     def tell_of_refusal(self, reason: LoginRefusal) -> None:
         """Tell listeners that a login was refused; see :mod:`.signals`."""
         signals.login_refused.send(self.sender, reason=reason)
@@ -63,12 +70,15 @@ class SignInFlow:
         *,
         audience: str | None = None,
         scope: str | None = None,
+        is_fresh: bool = True,
     ) -> None:
         """Begin or go on with the session of the user whose ID token has these claims.
 
         :param audience: the API that the access token is for, where login asked for one other
             than ``AUTH0_AUDIENCE``.
         :param scope: what the login asked for, where that is known.
+        :param is_fresh: whether the user was authenticated as lately as was asked; a second factor
+            of an older authentication is no proof of now.
 
         Another user's session ends here: nothing of it is carried over.
         """
@@ -85,7 +95,7 @@ class SignInFlow:
                 self.logins.family.rotated(session.refresh_token, response.refresh_token)
             session.refresh_token = response.refresh_token
         self._keep_access_token(session, response, audience, scope)
-        is_multifactor = has_multifactor(claims)
+        is_multifactor = is_fresh and has_multifactor(claims)
         if is_multifactor:
             session.verified[ANY_AUDIENCE] = Verification(now, "mfa")
         signals.logged_in.send(self.sender, user_id=claims["sub"], multifactor=is_multifactor)
@@ -97,15 +107,20 @@ class SignInFlow:
         audience: str | None,
         scope: str | None,
     ) -> None:
+        expected = audience or self.settings.audience
+        subject = (session.user or {}).get("sub")
+        is_right = expected is None or is_for(response.access_token, expected, subject)
+        if not is_right:
+            logger.error("The login brought an access token that is not for %s", expected)
         token = AccessToken(
             token=response.access_token,
-            audience=audience or self.settings.audience,
+            audience=expected,
             scope=granted_scope(response.access_token, response.scope, scope),
             expires_at=int(self.clock()) + response.expires_in,
         )
         if audience is None:
-            session.login_token = token
-        elif is_for(response.access_token, audience, (session.user or {}).get("sub")):
+            session.login_token = token if is_right else None
+        elif is_right:
             session.keep_token(token)
 
     def sign_out(self, session: Auth0Session) -> str | None:

@@ -62,6 +62,7 @@ class SigningKeys:
         self._keys: KeySet | None = None
         self._fetched_at = 0.0
         self._asked_at = 0.0
+        self._failures = 0
 
     def current(self) -> KeySet:
         """Return the keys, fetching them when there are none or they are old.
@@ -70,9 +71,7 @@ class SigningKeys:
         another thread's fetch who has any.
         """
         if self._keys is None:
-            with self._lock:
-                if self._keys is None:
-                    self._renew()
+            self._first()
         elif self._is_over(self._fetched_at, KEYS_TTL) and self._lock.acquire(blocking=False):
             try:
                 if self._may_ask():
@@ -81,6 +80,23 @@ class SigningKeys:
             finally:
                 self._lock.release()
         return self._known()
+
+    def _first(self) -> None:
+        """Fetch the first keys; who waits for another thread's fetch that fails fails with it.
+
+        One after the other would each wait for all before, as long as the tenant does not answer.
+        """
+        failures = self._failures
+        with self._lock:
+            if self._keys is not None:
+                return
+            if self._failures != failures:
+                raise Auth0UnavailableError()
+            try:
+                self._renew()
+            except Auth0UnavailableError:
+                self._failures += 1
+                raise
 
     def renewed(self) -> KeySet:
         """Return the keys after a look for new ones, at most one every few seconds."""

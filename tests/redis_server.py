@@ -21,6 +21,7 @@ class RedisServer:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.socket_url = f"unix://{directory}/redis.sock?db=0"
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -28,6 +29,7 @@ class RedisServer:
         """Start, and wait until it answers."""
         program = shutil.which("redis-server") or "redis-server"
         options = {"port": str(self.port), "bind": "127.0.0.1", "dir": self._directory, "save": ""}
+        options["unixsocket"] = f"{self._directory}/redis.sock"
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
         self._process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)  # noqa: S603 - our own command line
         deadline = time.monotonic() + 10

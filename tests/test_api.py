@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -251,6 +252,14 @@ class TestVerify:
         headers = {"Authorization": f"Bearer {mfa_token}", "Content-Type": "application/json"}
         answer = ana.json("POST", VERIFY, data="[" * 20_000, headers=headers)
         assert answer.status_code == 400
+
+    def test_text_without_end(self, visitor):
+        """A body of quotes that never end keeps no worker busy, whoever sends it."""
+        before = time.process_time()
+        body = "[" * 70 + '"' + '\\"' * 15_000
+        answer = visitor.json("POST", VERIFY, data=body, content_type="application/json")
+        assert answer.status_code == 400
+        assert time.process_time() - before < 1
 
     def test_oversized_body(self, ana, mfa_token, tenant):
         """A body of more than 64 KiB is refused without being read."""

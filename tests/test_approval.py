@@ -12,7 +12,7 @@ from flask_auth0_mfa import current_auth0, requires_stepup
 from flask_auth0_mfa.memory import Memory
 
 from .conftest import ACCOUNTS, PAYMENTS
-from .observed import refreshes
+from .observed import ANA, refreshes
 from .visitor import Visitor
 
 FORM = {"amount": "500", "to": "DE89"}
@@ -41,6 +41,11 @@ def app(make_app) -> Flask:
     @requires_stepup(PAYMENTS, binds=lambda name: name)
     def named(name: str) -> str:
         return f"Approved: {current_auth0.approval}"
+
+    @app.get("/safe/<name>")
+    @requires_stepup(PAYMENTS, binds=lambda name: name, methods=["otp"])
+    def safe(name: str) -> str:
+        return f"Safe: {current_auth0.approval}"
 
     @app.get("/unprotected")
     @requires_stepup(ACCOUNTS, binds=lambda: "This")
@@ -160,6 +165,25 @@ class TestApproval:
         copy = ana.tab()
         sent(ana)
         assert sent(copy).path == "/auth/mfa/challenge"
+
+    def test_code_sent_again(self, ana, code, clock):
+        """The second press of the check's button brings no second approval."""
+        page = ana.press(sent(ana), "Authenticator app")
+        late = ana.tab()
+        ana.press(page, "code", code=code)
+        assert sent(ana).text == f"Approved: {TEXT}"
+        clock.advance(3)
+        late.press(page, "code", code=code)
+        assert late.get("/transfer").status == 200
+        assert sent(late).path == "/auth/mfa/challenge"
+
+    def test_weaker_method(self, ana, tenant):
+        """A text that was approved by another method than a view accepts does not open it."""
+        token = ana.mfa_required("/pay/rent")["mfa_token"]
+        proof = {"mfa_token": token, "recovery_code": tenant.recovery_code(ANA)}
+        assert ana.json("POST", "/auth/mfa/verify", json=proof).status_code == 200
+        assert ana.mfa_required("/safe/rent")
+        assert ana.get("/pay/rent").text == "Approved: rent"
 
     def test_time(self, ana, code, clock):
         """An approval that was not used is good for five minutes."""

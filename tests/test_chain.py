@@ -11,6 +11,7 @@ from flask_auth0_mfa.signals import enrolled
 
 from .conftest import ADMIN
 from .observed import ANA, grants
+from .visitor import Visitor
 from .ways import OTP, SMS, asked, authenticator_id, refresh_twice
 
 TARGET = "/admin?tab=users"
@@ -206,3 +207,55 @@ class TestJson:
         answer = ana.json("POST", "/auth/mfa/verify", json=body)
         assert (answer.status_code, answer.json["error"]) == (404, "mfa_token_not_found")
         assert len(grants(tenant)) == 1
+
+
+class TestGuesses:
+    """What the first factor is worth to somebody who guesses the second."""
+
+    @staticmethod
+    def first_factor(visitor, tenant):
+        """Prove the first factor; return the token of the second check."""
+        tenant.advance(30)
+        body = {**visitor.mfa_required("/api/admin"), "otp": OTP.right(tenant)}
+        return visitor.json("POST", "/auth/mfa/verify", json=body).json
+
+    @pytest.mark.parametrize("limit", ["AUTH0_MFA_VERIFY_LIMIT", "AUTH0_MFA_VERIFY_ROW_LIMIT"])
+    def test_not_forgiven(self, make_app, tenant, limit):
+        """The first factor, proved again and again, brings no more guesses at the second."""
+        app = make_app(**{limit: "4 per year"})
+        app.add_url_rule("/api/admin", view_func=requires_stepup(ADMIN)(lambda: "Admin"))
+        statuses = []
+        for _ in range(3):
+            visitor = Visitor(app)
+            visitor.log_in(ANA)
+            token = self.first_factor(visitor, tenant).get("mfa_token")
+            if token is None:
+                break
+            guess = {"mfa_token": token, "otp": OTP.wrong(tenant)}
+            statuses.append(visitor.json("POST", "/auth/mfa/verify", json=guess).status_code)
+        assert statuses == [400, 400]
+
+    @pytest.mark.parametrize("second", ["sms", "push"])
+    def test_forgiven_at_the_end(self, make_app, tenant, clock, second):
+        """Who passes the whole check has all tries again, however often it is passed."""
+        app = make_app(
+            AUTH0_MFA_VERIFY_LIMIT="2 per hour", AUTH0_MFA_SEND_CONTEXT_LIMIT="9 per second"
+        )
+        app.add_url_rule(
+            "/api/admin", view_func=requires_stepup(ADMIN, max_age=60)(lambda: "Admin")
+        )
+        visitor = Visitor(app)
+        visitor.log_in(ANA)
+        for _ in range(4):
+            token = self.first_factor(visitor, tenant)["mfa_token"]
+            body = {"mfa_token": token, "challenge_type": "oob"}
+            body["authenticator_id"] = authenticator_id(tenant, second)
+            visitor.json("POST", "/auth/mfa/challenge", json=body)
+            if second == "push":
+                tenant.approve()
+                answer = visitor.json("POST", "/auth/mfa/poll", json={"mfa_token": token})
+            else:
+                code = {"mfa_token": token, "code": SMS.right(tenant)}
+                answer = visitor.json("POST", "/auth/mfa/verify", json=code)
+            assert answer.json == {"success": True}
+            clock.advance(61)

@@ -6,6 +6,7 @@ import json
 import secrets
 import sys
 import time
+import traceback
 
 import pytest
 from flask import Flask
@@ -137,6 +138,19 @@ class TestDefaults:
         assert not any(secret in repr(settings) for secret in ("s3cret", "MII", "hunter2"))
 
 
+@pytest.mark.parametrize(
+    "password", ["hunter2/", "hunter2#", "hunter2?", "1/hunter2", "[hunter2", "\u2100hunter2"]
+)
+def test_password_of_the_state(password):
+    """A password that makes the address unreadable is not repeated by the error about it."""
+    app = Flask("shop")
+    uri = f"redis://:{password}@localhost:6379/0"
+    app.config.update(REQUIRED, AUTH0_STATE_URI=uri)
+    with pytest.raises(ConfigurationError, match="AUTH0_STATE_URI cannot be read") as raised:
+        Auth0MFA(app)
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
 class TestDomain:
     """The tenant's host name decides where credentials go."""
 
@@ -257,6 +271,7 @@ GOOD = [
     ("state_uri", "memory://", "memory://"),
     ("state_uri", "redis://localhost:6379/0", "redis://localhost:6379/0"),
     ("state_uri", "rediss://u:p@h:6379/0", "rediss://u:p@h:6379/0"),
+    ("state_uri", "redis://:hunter%2F2@[::1]:6379/0", "redis://:hunter%2F2@[::1]:6379/0"),
     ("state_uri", "unix:///run/redis.sock", "unix:///run/redis.sock"),
     ("timeout", (1, 2), (1.0, 2.0)),
     ("timeout", [0.5, 60], (0.5, 60.0)),
@@ -321,8 +336,8 @@ BAD = [
     ("state_uri", "localhost:6379", "redis://"),
     ("state_uri", "memcached://h", "redis://"),
     ("state_uri", "redis://h:x/0", "redis://"),
-    ("state_uri", "redis://h:99999/0", "redis://"),
-    ("state_uri", "redis://[::1/0", "redis://"),
+    ("state_uri", "redis://h:99999/0", "cannot be read"),
+    ("state_uri", "redis://[::1/0", "cannot be read"),
     ("state_uri", "redis://:hunt/er2@h:6379/0", "percent-encoded"),
     ("timeout", 5, "(connect, read)"),
     ("timeout", (1,), "(connect, read)"),

@@ -486,6 +486,32 @@ class TestCaches:
         assert "Set-Cookie" not in answer.headers
 
 
+class TestTryAgain:
+    """The link of a page that says that Auth0 does not answer."""
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/wild/a?b=c%26d&e=f",
+            "/wild/a%3Fb%23c",
+            "/%5Cevil.test",
+            "/%5Cevil.test/a?b",
+            "/%09/evil.test",
+        ],
+    )
+    def test_address(self, make_app, tenant, path):
+        """It leads to the same page, and never to another site."""
+        app = make_app()
+        view = requires_stepup(PAYMENTS)(lambda page: page)
+        app.add_url_rule("/<path:page>", view_func=view, endpoint="wild")
+        visitor = Visitor(app)
+        visitor.log_in(ANA)
+        tenant.fault("/oauth/token", status=503)
+        page = visitor.get(path)
+        assert page.status == 503
+        assert page.link("Try again") == f"http://localhost{path}"
+
+
 class TestForms:
     """A form that is sent to a guarded view."""
 

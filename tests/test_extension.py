@@ -573,6 +573,14 @@ class TestOwnLogin:
         self.sign_in(visitor, answer | {"id_token": tenant.keys.sign(claims)})
         assert visitor.get("/open").text == "Open"
 
+    def test_old_second_factor(self, visitor, tokens, tenant):
+        """The same answer, handed over once more much later, is no proof of that moment."""
+        answer, then = tokens(), int(time.time()) - 3600
+        claims = tenant.keys.verify(answer["id_token"]) | {"amr": ["mfa"], "iat": then}
+        self.sign_in(visitor, answer | {"id_token": tenant.keys.sign(claims)})
+        assert visitor.get("/accounts").text == f"Accounts of {ANA}"
+        assert visitor.json("GET", "/open").status_code == 403
+
     def test_sign_out(self, ana, do, code):
         """Signing out ends the session here: user, tokens and proof."""
         ana.step_up("/transfer", code)

@@ -1,5 +1,7 @@
 """How deep JSON from outside may be nested."""
 
+import time
+
 import pytest
 
 from flask_auth0_mfa.jsontext import MAX_DEPTH, parse
@@ -19,6 +21,17 @@ def test_thousands(text):
     """Brackets by the thousand are refused before the parser sees them, closed or not."""
     with pytest.raises(ValueError, match="deeply"):
         parse(text)
+
+
+def test_text_without_end():
+    """A text of quotes that never end is refused as fast as any other of its length."""
+    before = time.process_time()
+    with pytest.raises(ValueError, match="deeply"):
+        parse("[" * (MAX_DEPTH + 1) + '"' + '\\"' * 15_000)
+    with pytest.raises(ValueError, match="Unterminated"):
+        parse("[" + "[]," * MAX_DEPTH + '"' + '\\"' * 15_000 + "\\")
+    # To try each quote for the beginning of a text took seconds.
+    assert time.process_time() - before < 1
 
 
 def test_width():

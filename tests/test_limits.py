@@ -419,6 +419,16 @@ class TestRedis:
         with ThreadPoolExecutor(40) as pool:
             assert sum(pool.map(count, range(40))) == 5
 
+    def test_socket(self, workers, redis, make_app, tenant):
+        """An application reaches the same counters through a socket of this machine."""
+        visitor = Visitor(make_app(AUTH0_STATE_URI=redis.socket_url))
+        visitor.log_in(CLEO)
+        visitor.press(visitor.challenge_page("/transfer"), "code", code=wrong_code(tenant, CLEO))
+        assert redis.connection().keys("LIMITS*")
+        local = make_limits(mfa_verify_limit="5 per hour", state_uri=redis.socket_url)
+        fill(local, user_bucket(local))
+        assert workers[0].remaining(user_bucket(workers[0])) == 0
+
     def test_nothing_stays_for_ever(self, workers, redis):
         """Every counter goes away by itself."""
         workers[0].count(user_bucket(workers[0]), "auth0|ana")

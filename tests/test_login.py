@@ -9,11 +9,15 @@ import time
 from urllib.parse import parse_qs, parse_qsl, urlencode, urljoin, urlsplit
 
 import pytest
-from flask import session
+from cachelib import SimpleCache
+from flask import Flask, session
+from flask_session import Session
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from .conftest import ACCOUNTS
+from flask_auth0_mfa import Auth0MFA, current_auth0, requires_stepup
+
+from .conftest import ACCOUNTS, PAYMENTS, SECRET_KEY
 from .observed import ANA, paths
 from .visitor import SITE, Page, Visitor
 
@@ -170,6 +174,33 @@ class TestLogin:
         assert location in (f"{SITE}/", f"{SITE}/%0d%0aSet-Cookie:x=1")
         assert "x" not in visitor.cookies()
 
+    @pytest.mark.parametrize(
+        "return_to",
+        [
+            "/./auth/logout",
+            "/x/../auth/logout",
+            "/x/%2e%2E/auth/logout",
+            "/auth//../logout",
+            "/auth//logout",
+            "/%61uth/logout",
+            "/auth%2flogout",
+            "/%2fauth/logout",
+            "/auth/.",
+        ],
+    )
+    def test_own_routes(self, visitor, return_to):
+        """A detour to the extension's own routes, such as the logout, leads home as well."""
+        url = f"/auth/login?{urlencode({'return_to': return_to})}"
+        answer = visitor.client.get(callback(visitor, url), headers=HTML)
+        assert answer.headers["Location"] == "/"
+
+    @pytest.mark.parametrize("return_to", ["/authors", "/a/../b", "/auth/../accounts", "/x/auth/y"])
+    def test_no_own_routes(self, visitor, return_to):
+        """What only looks like one is a page like any other."""
+        url = f"/auth/login?{urlencode({'return_to': return_to})}"
+        answer = visitor.client.get(callback(visitor, url), headers=HTML)
+        assert answer.headers["Location"] == return_to
+
     def test_host_header(self, visitor):
         """The callback's address is that of the request, which the tenant checks."""
         answer = visitor.client.get("/auth/login", headers={"X-Forwarded-Host": "evil.test"})
@@ -318,6 +349,53 @@ def ana_without_sso(ana):
     return ana
 
 
+class TestPlantedSession:
+    """Sessions on the server, known by an id that somebody may have put into the browser."""
+
+    @pytest.fixture
+    def app(self, tenant, tenant_server, clock):
+        """An application with sessions on the server, and with a login of its own."""
+        app = Flask("bank")
+        app.config.update(
+            SECRET_KEY=SECRET_KEY,
+            AUTH0_DOMAIN=tenant_server.url,
+            AUTH0_CLIENT_ID="demo-client",
+            AUTH0_CLIENT_SECRET="demo-secret",
+            SESSION_TYPE="cachelib",
+            SESSION_CACHELIB=SimpleCache(),
+        )
+        Session(app)
+        Auth0MFA(app, clock=clock)
+
+        @app.get("/")
+        def home():
+            return session.setdefault("note", "Home")
+
+        @app.get("/own")
+        def own_login():
+            now = int(time.time())
+            claims = {"iss": tenant.issuer, "aud": "demo-client", "sub": tenant.user(ANA).sub}
+            id_token = tenant.keys.sign(claims | {"iat": now, "exp": now + 600})
+            current_auth0.sign_in({"access_token": "x", "expires_in": 60, "id_token": id_token})
+            return "Signed in"
+
+        return app
+
+    @pytest.mark.parametrize("url", ["/auth/login", "/own"])
+    def test_stays_outside(self, app, url):
+        """Who knows the id from before the login is not signed in by it; the data stay."""
+        attacker, victim = Visitor(app), Visitor(app)
+        attacker.get("/")
+        victim.take_cookies(attacker)
+        if url == "/auth/login":
+            victim.log_in(ANA)
+        else:
+            victim.get(url)
+        assert is_signed_in(victim)
+        assert victim.get("/").text == "Home"
+        assert not is_signed_in(attacker)
+
+
 class TestIdToken:
     """The ID token of a login."""
 
@@ -388,6 +466,29 @@ class TestIdToken:
         page = forge(sign)
         assert page.status in (400, 401)
         assert not is_signed_in(visitor)
+
+    @pytest.mark.parametrize(("audience", "status"), [(PAYMENTS, 200), (ACCOUNTS, 403)])
+    def test_access_token_for_another_api(self, make_app, tenant, audience, status):
+        """A view for ``AUTH0_AUDIENCE`` opens with a token for that, whatever the login proved."""
+        app = make_app(AUTH0_AUDIENCE=PAYMENTS)
+        app.add_url_rule("/pay", view_func=requires_stepup(PAYMENTS)(lambda: "Open"))
+        visitor = Visitor(app)
+        begun = query_of(authorization(visitor))
+        now = int(time.time())
+        default = {"iss": tenant.issuer, "sub": tenant.user(ANA).sub, "iat": now, "exp": now + 600}
+        claims = {"aud": "demo-client", "nonce": begun["nonce"], "amr": ["mfa"]}
+        tokens = {
+            "access_token": tenant.keys.sign(default | {"aud": audience}),
+            "refresh_token": "v1.any",
+            "id_token": tenant.keys.sign(default | claims),
+            "token_type": "Bearer",
+            "expires_in": 600,
+        }
+        tenant.fault("/oauth/token", status=200, body=tokens)
+        visitor.get(f"/auth/callback?code=x&state={begun['state']}")
+        required = {"error": "mfa_required", "mfa_token": "Fe26.2*token"}
+        tenant.fault("/oauth/token", status=403, body=required)
+        assert visitor.json("GET", "/pay").status_code == status
 
     def test_missing(self, visitor, tenant):
         """An answer without an ID token signs nobody in."""
@@ -460,6 +561,12 @@ class TestAnotherUser:
     def test_own_data(self, cleo):
         """The application's own session data is gone."""
         assert cleo.get("/note").text == "No note"
+
+    def test_own_data_of_nobody(self, visitor):
+        """What somebody had before they signed in is theirs afterwards."""
+        visitor.get("/note/of-ana")
+        visitor.log_in(ANA)
+        assert visitor.get("/note").text == "of-ana"
 
     def test_checks(self, cleo, tenant):
         """The open checks are gone, from the browser as well."""

@@ -6,6 +6,8 @@ import base64
 import hmac
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import requests
@@ -58,6 +60,23 @@ class Jwks:
         if self.failure is not None:
             raise self.failure
         return {"keys": [*(key.as_dict(private=False) for key in self.keys), *self.extra]}
+
+
+class Queueing:
+    """A lock that tells when so many threads have asked for it."""
+
+    def __init__(self, threads):
+        self.all_have_asked = threading.Event()
+        self._missing = iter(range(threads - 1, -1, -1))
+        self._lock = threading.Lock()
+
+    def __enter__(self):
+        if next(self._missing) == 0:
+            self.all_have_asked.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_exception):
+        self._lock.release()
 
 
 @pytest.fixture
@@ -363,6 +382,15 @@ class TestKeys:
             verifier.verify(signed())
         jwks.failure = None
         assert verifier.verify(signed())
+
+    def test_silent_at_the_start(self, verifier, jwks):
+        """Threads that wait for the same first keys do not wait for one call after the other."""
+        verifier.keys._lock = lock = Queueing(threads=5)
+        jwks.wait, jwks.failure = partial(lock.all_have_asked.wait, 10), Auth0UnavailableError()
+        with ThreadPoolExecutor(5) as pool:
+            tries = [pool.submit(verifier.verify, signed()) for _ in range(5)]
+        assert {type(one.exception()) for one in tries} == {Auth0UnavailableError}
+        assert jwks.fetched == 1
 
     def test_down_with_an_unknown_key_id(self, verifier, jwks, clock):
         """While the tenant is down, unknown key ids do not make a call each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,7 +10,7 @@ from flask import Flask
 
 from flask_auth0_mfa import requires_stepup
 
-from .conftest import PAYMENTS
+from .conftest import OPEN, PAYMENTS
 from .observed import ANA, refreshes, wrong_code
 from .visitor import Visitor
 from .ways import OTP, TARGET, asked
@@ -215,6 +216,28 @@ class TestReturn:
             403,
             "A second check is needed, but it is not set up",
         )
+
+    @pytest.mark.parametrize(("age", "status"), [(7200, 403), (600, 200)])
+    def test_old_second_factor(self, ana, tenant, age, status):
+        """A second factor of an older login than the view accepts does not open it, then or later.
+
+        Auth0 says ``mfa`` right after its challenge only; where it says when, that counts too.
+        """
+        link = ana.json("GET", "/open").json["login_url"]
+        now = int(time.time())
+        default = {"iss": tenant.issuer, "sub": tenant.user(ANA).sub, "iat": now, "exp": now + 600}
+        begun = authorization(ana, link)
+        claims = {"aud": "demo-client", "nonce": begun["nonce"]}
+        claims |= {"amr": ["mfa"], "auth_time": now - age}
+        tokens = {
+            "access_token": tenant.keys.sign(default | {"aud": OPEN}),
+            "id_token": tenant.keys.sign(default | claims),
+            "token_type": "Bearer",
+            "expires_in": 600,
+        }
+        tenant.fault("/oauth/token", status=200, body=tokens)
+        ana.get(f"/auth/callback?code=x&state={begun['state']}")
+        assert ana.json("GET", "/open").status_code == status
 
     def test_without_second_factor_by_json(self, ana):
         """Programs get 403 with the address of the login."""

@@ -88,9 +88,8 @@ def finish() -> Response | tuple[str, int]:
     except (OAuthError, JoseError):
         # What Auth0 says of it is in its log; a page must not repeat what an address carries.
         return render_template("own_login/failed.html"), 400
-    # A session id that somebody else put into this browser must not become a signed-in one.
-    current_app.session_interface.regenerate(session)  # type: ignore[attr-defined]  # Flask-Session
-    # Checks the ID token again, and keeps the refresh token for step-ups.
+    # Checks the ID token again, keeps the refresh token for step-ups, and gives the session another
+    # id: one that somebody else put into this browser must not become a signed-in one.
     current_auth0.sign_in(token_response)
     return redirect(session.pop("return_to", None) or url_for("home"), 303)
 

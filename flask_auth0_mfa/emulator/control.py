@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from .clients import is_loopback
 from .current import tenant
 from .faults import Fault
 from .oauth_request import json_object
@@ -26,7 +27,13 @@ _FAULT_FIELDS = {"path", "status", "body", "delay", "drop", "times"}
 
 @control.before_request
 def refuse_other_sites() -> None:
-    """Refuse what another web site's page sends through the user's browser."""
+    """Refuse what another web site's page sends through the user's browser.
+
+    That site may have made a name of its own lead to this machine (DNS rebinding): to the browser
+    the page then comes from here, and the name is what gives it away.
+    """
+    if is_loopback(tenant().url) and not is_loopback(f"http://{request.host}"):
+        raise Refused(403, "access_denied", "This tenant is reached as localhost only.")
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         raise Refused(403, "access_denied", "Requests from other web sites are refused.")

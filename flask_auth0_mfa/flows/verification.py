@@ -50,6 +50,18 @@ DOUBLE_SUBMIT_TTL = 30
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """What Auth0 gave for a proof, and when.
+
+    A second press of the button gets both: were its proof a later one, an approval that has been
+    used by then would come back.
+    """
+
+    response: TokenResponse
+    at: int
+
+
+@dataclass(frozen=True)
 class VerificationFlow:
     """Completes MFA grants."""
 
@@ -97,15 +109,17 @@ class VerificationFlow:
         family = self.parts.family
         held = family.held(session.refresh_token) if session.refresh_token else nullcontext()
         with held as newest:
-            response = self._twin(outcome)
-            is_first = response is None
-            if response is None:
+            accepted = self._accepted_before(outcome)
+            is_first = accepted is None
+            if accepted is None:
                 session.refresh_token = newest
                 response = self._granted(session, context, proof, method)
                 if newest is not None:
                     family.rotated(newest, response.refresh_token)
-                self._remember(outcome, context, response)
-        token = self._keep(session, context, response, method)
+                accepted = Accepted(response, self.parts.now())
+                self._remember(outcome, context, accepted)
+        response = accepted.response
+        token = self._keep(session, context, accepted, method)
         if is_first:
             self._tell(session, context, method)
         if not scope_set(context.scope) <= scope_set(token.scope):
@@ -238,19 +252,19 @@ class VerificationFlow:
         )
 
     def _keep(
-        self, session: Auth0Session, context: MfaContext, response: TokenResponse, method: str
+        self, session: Auth0Session, context: MfaContext, accepted: Accepted, method: str
     ) -> AccessToken:
         """Put the tokens and the record into the session, and close the context."""
-        now = self.parts.now()
+        response, proved = accepted.response, Verification(accepted.at, method)
         recovery_code = response.recovery_code
         if context.enrollment is not None:
             self.challenges.forget(session)
             recovery_code = _first_code(context.enrollment) or recovery_code
         session.close_context(context, verified=True, recovery_code=recovery_code)
         token = self.tokens.keep(session, response, context.audience, context.scope)
-        session.verified[context.audience or ""] = Verification(now, method)
+        session.verified[context.audience or ""] = proved
         if context.approval is not None:
-            session.verified[approval_key(context)] = Verification(now, method)
+            session.verified[approval_key(context)] = proved
         session.sid = new_sid()
         return token
 
@@ -274,20 +288,21 @@ class VerificationFlow:
 
     def is_known(self, context: MfaContext, proof: Proof) -> bool:
         """Tell whether this very proof was accepted a moment ago."""
-        return self._twin(self._outcome(context, proof)) is not None
+        return self._accepted_before(self._outcome(context, proof)) is not None
 
     @staticmethod
     def _outcome(context: MfaContext, proof: Proof) -> Name:
-        return ("outcome", context.hash, *proof.fields)
+        return ("accepted", context.hash, *proof.fields)
 
-    def _twin(self, outcome: Name) -> TokenResponse | None:
+    def _accepted_before(self, outcome: Name) -> Accepted | None:
         """Return what the first press of the button got, for the second one (UX-74)."""
         kept = self.parts.memory.get(outcome)
-        return None if kept is None else TokenResponse(**kept)
+        return None if kept is None else Accepted(TokenResponse(**kept["tokens"]), kept["at"])
 
-    def _remember(self, outcome: Name, context: MfaContext, response: TokenResponse) -> None:
+    def _remember(self, outcome: Name, context: MfaContext, accepted: Accepted) -> None:
         self.contexts.mark_used(context)
-        self.parts.memory.put_if_up(outcome, asdict(response), DOUBLE_SUBMIT_TTL)
+        kept = {"tokens": asdict(accepted.response), "at": accepted.at}
+        self.parts.memory.put_if_up(outcome, kept, DOUBLE_SUBMIT_TTL)
 
 
 def _first_code(enrollment: Enrollment) -> str | None:

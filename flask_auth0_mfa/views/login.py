@@ -17,7 +17,7 @@ from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
-from flask import Flask, jsonify, request, url_for
+from flask import Flask, current_app, jsonify, request, url_for
 from flask import session as flask_session
 from joserfc.errors import JoseError
 from urllib3.exceptions import HTTPError
@@ -210,15 +210,30 @@ def callback() -> Response:
             found.sign_in.forget(session)
         audience = ticket["audience"] if ticket.get("step_up") else None
         scope = " ".join(sorted(_requested_scope(found.settings, ticket)))
-        found.sign_in.sign_in(session, response, claims, audience=audience, scope=scope)
-        if ticket and not _does_what_was_asked(claims, ticket, session):
-            found.sign_in.tell_of_refusal("step_up_unavailable")
-            return _answer(StepUpUnavailableError(), session)
-        if audience is not None and not _has_scope(session, ticket):
-            # The guard would send the user here again, and Auth0 would leave it out again.
-            logger.error("Auth0's login left out scopes that were asked for %s", audience)
-            return _answer(InsufficientScopeError(), session)
+        is_fresh = not ticket or _is_fresh(claims, ticket)
+        found.sign_in.sign_in(
+            session, response, claims, audience=audience, scope=scope, is_fresh=is_fresh
+        )
+    renew_session_id()
+    if ticket and not (is_fresh and _does_what_was_asked(claims, ticket, session)):
+        found.sign_in.tell_of_refusal("step_up_unavailable")
+        return _answer(StepUpUnavailableError(), session)
+    if audience is not None and not _has_scope(session, ticket):
+        # The guard would send the user here again, and Auth0 would leave it out again.
+        logger.error("Auth0's login left out scopes that were asked for %s", audience)
+        return _answer(InsufficientScopeError(), session)
     return see_other(own_page(begun.get("return_to")) or home_url())
+
+
+def renew_session_id() -> None:
+    """Give the session of a user who has just signed in another id, where it is known by one.
+
+    Who planted the id before would be signed in as well (session fixation, ASVS 7.2.4). Sessions
+    in cookies have no id; Flask-Session renews its own when it is asked to.
+    """
+    regenerate = getattr(current_app.session_interface, "regenerate", None)
+    if regenerate is not None:
+        regenerate(flask_session._get_current_object())  # type: ignore[attr-defined]  # a LocalProxy
 
 
 def _exchanged() -> dict[str, Any]:
@@ -237,19 +252,23 @@ def _exchanged() -> dict[str, Any]:
     return token
 
 
+def _is_fresh(claims: dict[str, Any], ticket: dict[str, Any]) -> bool:
+    """Tell whether the user was authenticated as lately as the guard asks."""
+    authenticated_at = claims.get("auth_time")
+    if not isinstance(authenticated_at, (int, float)):
+        # Auth0 says "mfa" right after its challenge only; where it also says when, that counts too.
+        return bool(ticket["step_up"])
+    return bool(authenticated_at + ticket["max_age"] + LEEWAY > services().clock())
+
+
 def _does_what_was_asked(
     claims: dict[str, Any], ticket: dict[str, Any], session: Auth0Session
 ) -> bool:
-    """Tell whether Universal Login did what the guard sent the user there for."""
-    now = services().clock()
-    authenticated_at = claims.get("auth_time")
-    says_when = isinstance(authenticated_at, (int, float))
-    is_fresh = says_when and authenticated_at + ticket["max_age"] + LEEWAY > now
+    """Tell whether Universal Login brought the second factor that the guard sent the user for."""
     if not ticket["step_up"]:
-        return is_fresh
-    # Auth0 says "mfa" right after its challenge only; where it also says when, that counts too.
-    has_token = session.token_for(ticket["audience"], None, now) is not None
-    return has_multifactor(claims) and (is_fresh or not says_when) and has_token
+        return True
+    has_token = session.token_for(ticket["audience"], None, services().clock()) is not None
+    return has_multifactor(claims) and has_token
 
 
 def _has_scope(session: Auth0Session, ticket: dict[str, Any]) -> bool:

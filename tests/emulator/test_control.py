@@ -133,6 +133,24 @@ def test_other_sites_are_refused(application: Application) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("path", ["/", "/_emulator/state"])
+def test_name_of_another_site(application: Application, path: str) -> None:
+    """A name that another site made lead to this machine shows nothing, and changes nothing."""
+    port = application.url.rpartition(":")[2]
+    foreign = {"Host": f"evil.example.com:{port}", "Origin": f"http://evil.example.com:{port}"}
+    assert application.http.get(application.url + path, headers=foreign).status_code == 403
+    reset = f"{application.url}/_emulator/reset"
+    assert application.http.post(reset, headers=foreign).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
+def test_names_of_this_machine(application: Application, name: str) -> None:
+    """Every name of this machine leads to the phone page."""
+    port = application.url.rpartition(":")[2]
+    answer = application.http.get(application.url, headers={"Host": f"{name}:{port}"})
+    assert answer.status_code == 200
+
+
 # Faults -------------------------------------------------------------------------------------------
 
 
