@@ -478,6 +478,24 @@ def test_scripts_of_the_page_run(language, tmp_path):
     assert left_for.endswith("/auth/mfa/challenge?context=C")
 
 
+@pytest.mark.node
+def test_fetch_of_the_page_sends_the_cookie(tmp_path):
+    """The page's ``fetch`` sends the cookie to our routes, and leaves all other calls alone."""
+    (code,) = (x.code for x in snippets(DOCS / "migrating.rst") if x.language == "javascript")
+    before = "globalThis.fetch = async (_, options) => options?.credentials ?? null;"
+    calls = """
+    const body = { method: "POST", credentials: "omit" };
+    const targets = ["/auth/mfa/challenge", "/elsewhere", "https://other.example/auth/mfa/x"];
+    const sent = await Promise.all(targets.map((one) => fetch(one, body)));
+    console.log(JSON.stringify([...sent, await fetch("/api")]));
+    """
+    (tmp_path / "page.mjs").write_text(f"{before}\n{code}\n{calls}", encoding="utf-8")
+    done = subprocess.run(  # noqa: S603 - our own script
+        [node(), "page.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(done.stdout) == ["same-origin", "omit", "omit", None]
+
+
 # -- testing -----------------------------------------------------------------------------------
 
 

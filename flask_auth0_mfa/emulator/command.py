@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from .configuration import Configuration, InvalidConfiguration
@@ -15,8 +17,11 @@ from .totp import MissingExtra
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Serve a tenant until Ctrl-C; return 1 with a sentence when it cannot start."""
+    """Serve a tenant until Ctrl-C or SIGTERM; return 1 with a sentence when it cannot start."""
     options = _parser().parse_args(arguments)
+    # How containers, service managers and ``kill`` end a program. By default that would leave
+    # the directory and its private key behind, and a container's first process would not end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="auth0-tenant-") as directory:
         try:
             server = _listen(options, Path(directory))
@@ -27,9 +32,10 @@ def run(arguments: list[str] | None = None) -> int:
                 f"{options.host}:{options.port} cannot be used ({error.strerror}): "
                 "choose another address with --host and --port."
             )
-        print(_welcome(server), flush=True)
-        # Werkzeug's loop takes Ctrl-C as its regular end, and closes the server.
-        server.http.serve_forever()
+        # Werkzeug's loop takes Ctrl-C as its regular end, too, but it may come just before.
+        with suppress(KeyboardInterrupt):
+            print(_welcome(server), flush=True)
+            server.http.serve_forever()
         print("The local tenant has stopped.", flush=True)
     return 0
 

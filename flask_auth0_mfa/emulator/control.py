@@ -106,7 +106,7 @@ def decide(push_id: str) -> Response:
 
 
 def _decide(push_id: str, decision: object) -> Push:
-    if decision not in _DECISIONS:
+    if not isinstance(decision, str) or decision not in _DECISIONS:
         raise _bad_input('"decision" must be "approve" or "reject".')
     act = tenant().approve if decision == "approve" else tenant().reject
     try:

@@ -84,6 +84,19 @@ def test_tls() -> None:
     assert not Path(found.group(1)).exists()
 
 
+def test_stopped_by_a_service_manager() -> None:
+    """SIGTERM stops it as Ctrl-C does, and the private key of ``--tls`` goes with it."""
+    with running("--tls") as (printed, process):
+        found = re.search(r"CA to trust\s+(\S+)", printed)
+        assert found
+        process.send_signal(signal.SIGTERM)
+        rest, errors = process.communicate(timeout=10)
+    assert "stopped" in rest
+    assert errors == ""
+    assert process.returncode == 0
+    assert not Path(found.group(1)).parent.exists()
+
+
 def test_config(tmp_path: Path) -> None:
     """``--config`` serves the tenant of a file."""
     path = tmp_path / "tenant.toml"

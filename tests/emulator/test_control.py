@@ -92,6 +92,7 @@ def test_clock(application: Application) -> None:
         ("clock", {"advance": 1e12}),
         ("clock", []),
         ("pushes/any", {"decision": "perhaps"}),
+        ("pushes/any", {"decision": ["approve"]}),
         ("faults", {"status": 500}),
         ("faults", {"path": "oauth", "status": 500}),
         ("faults", {"path": "/oauth/token"}),
