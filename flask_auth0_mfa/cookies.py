@@ -198,11 +198,14 @@ class CookieStore:
 
     # -- writing -----------------------------------------------------------------------------
 
-    def changes(self, lifetime: int, in_flight: InFlight) -> dict[str, Cookie | None]:
+    def changes(
+        self, lifetime: int, in_flight: InFlight, *, is_renewed: bool = False
+    ) -> dict[str, Cookie | None]:
         """Return the cookies to set, and to delete (``None``), after this request.
 
         :param lifetime: seconds that a session lasts from login on.
         :param in_flight: what answers to parallel requests have put into the same browser.
+        :param is_renewed: set anew what has no end of its own: it is to be kept otherwise.
 
         Raises :class:`SessionTooLargeError` when it cannot be made to fit.
         """
@@ -210,10 +213,15 @@ class CookieStore:
         session = self.load()
         session.prune(self._clock())
         limit = self._jar.limit()
-        if session == sent and self._genuine == self._ours.keys() and self._jar.size() <= limit:
+        is_same = session == sent and not is_renewed
+        if is_same and self._genuine == self._ours.keys() and self._jar.size() <= limit:
             return {}
         write = _Write(
-            before={self._name(p.purpose, p.identifier): p for p in parts_of(sent.to_dict())},
+            before={
+                self._name(part.purpose, part.identifier): part
+                for part in parts_of(sent.to_dict())
+                if not (is_renewed and part.expires_at is None)
+            },
             session_ends_at=int(session.created_at) + lifetime,
         )
         cookies = self._fitting(write, session, lambda some: total(some) <= limit, evict)

@@ -50,6 +50,7 @@ from .models import (
     RememberedDevice,
     StepUpRequest,
     TokenResponse,
+    client_mark,
 )
 from .refresh import TokenFamily
 from .responses import error_response, return_to_page
@@ -130,7 +131,12 @@ class Auth0MFA:
         verifier = IdTokenVerifier(keys, settings.issuer, settings.client_id, clock)
         memory = Memory(state, sealer, clock)
         family = TokenFamily(client, memory)
-        logins = Logins(memory, family, lambda: int(app.permanent_session_lifetime.total_seconds()))
+        logins = Logins(
+            memory,
+            family,
+            lambda: int(app.permanent_session_lifetime.total_seconds()),
+            client_mark(settings.issuer, settings.client_id),
+        )
         parts = Parts(settings, client, sealer, memory, family, verifier, clock, sender=app)
         contexts = ContextFlow(parts)
         tokens = TokenFlow(parts, contexts, Approvals(parts))

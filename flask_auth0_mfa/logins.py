@@ -42,17 +42,23 @@ class Logins:
     """The recent past of every login.
 
     ``lifetime`` tells how many seconds a session can last: an ended one is remembered that long.
+    ``client`` is the mark of the tenant and the client that users sign in by here.
     """
 
     memory: Memory
     family: TokenFamily
     lifetime: Callable[[], int]
+    client: str
 
     def caught_up(self, session: Auth0Session) -> Auth0Session:
         """Return the session with its newest refresh token; an empty one if it has ended.
 
-        Raises :class:`Auth0UnavailableError` when the shared state cannot be reached.
+        That of another tenant or client is none here, where an application shares its
+        ``SECRET_KEY`` or had other settings before. Raises :class:`Auth0UnavailableError` when the
+        shared state cannot be reached.
         """
+        if session.client not in (None, self.client):
+            return Auth0Session()
         if session.login_id is None:
             return session
         names = self._end_names(session)

@@ -46,6 +46,12 @@ def context_id(hashed: str) -> str:
     return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 
+def client_mark(issuer: str, client_id: str) -> str:
+    """Return what a session remembers of the tenant and the client that its user signed in by."""
+    digest = hashlib.sha256(f"auth0-mfa-client:{issuer} {client_id}".encode()).digest()
+    return base64.urlsafe_b64encode(digest[:12]).decode()
+
+
 def approval_key(request: StepUpRequest | StepUpTarget | MfaContext) -> str:
     """Return the key among the verifications for an approval of the request's text."""
     digest = hashlib.sha256((request.approval or "").encode()).digest()
@@ -364,6 +370,8 @@ class Auth0Session:
     sid: str | None = None
     #: Names this login through all its session ids; what belongs to the session is bound to it.
     login_id: str | None = None
+    #: Names the tenant and the client that the user signed in by (:func:`client_mark`).
+    client: str | None = None
     created_at: float = 0
     contexts: dict[str, MfaContext] = field(default_factory=dict)
     targets: dict[str, StepUpTarget] = field(default_factory=dict)
@@ -378,6 +386,7 @@ class Auth0Session:
             verified=dict(self.verified),
             sid=self.sid,
             login_id=self.login_id,
+            client=self.client,
             created_at=self.created_at,
             contexts=dict(self.contexts),
             targets=dict(self.targets),
@@ -516,6 +525,7 @@ class Auth0Session:
             "verified": {k: {"at": v.at, "method": v.method} for k, v in self.verified.items()},
             "sid": self.sid,
             "login_id": self.login_id,
+            "client": self.client,
             "created_at": self.created_at,
             "mfa_context": {key: _context_to_dict(c) for key, c in self.contexts.items()},
             "targets": {key: _plain(target) for key, target in self.targets.items()},
@@ -545,6 +555,7 @@ class Auth0Session:
             verified={k: Verification(**record) for k, record in content["verified"].items()},
             sid=content["sid"],
             login_id=content["login_id"],
+            client=content.get("client"),
             created_at=float(content["created_at"]),
             contexts={k: _context_from_dict(c) for k, c in content["mfa_context"].items()},
             targets={k: _target_from_dict(t) for k, t in content["targets"].items()},

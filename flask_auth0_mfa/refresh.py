@@ -49,10 +49,10 @@ class TokenFamily:
                     yield newest
                     return
 
-    def rotated(self, old: str, new: str | None) -> None:
-        """Remember that ``new`` replaced ``old``."""
+    def rotated(self, old: str, new: str | None, ttl: int = SUCCESSOR_TTL) -> None:
+        """Remember for ``ttl`` seconds that ``new`` replaced ``old``."""
         if new is not None and new != old:
-            self._memory.put_if_up(self.successor_name(old), {"token": new}, SUCCESSOR_TTL)
+            self._memory.put_if_up(self.successor_name(old), {"token": new}, ttl)
 
     def refresh(
         self,

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
-from flask import Flask, Request, Response, current_app
+from flask import Flask, Request, Response, current_app, has_request_context, request
 from flask import session as flask_session
 from flask.sessions import (
     SecureCookieSession,
@@ -35,7 +35,8 @@ logger = logging.getLogger("flask_auth0_mfa")
 
 #: The key of our content in a wrapped session.
 SESSION_KEY = "_auth0_mfa"
-
+#: In the WSGI environment of a request whose session has been saved.
+_SAVED = "flask_auth0_mfa.saved"
 
 #: How long the answer that a login goes on counts within one request, in seconds: a guard asks,
 #: and the view behind it takes its token a moment later.
@@ -74,11 +75,26 @@ def auth0_session(*, is_strict: bool = False) -> Iterator[Auth0Session]:
     before = session.copy()
     session = _caught_up(session, is_strict=is_strict)
     store.found_ended |= before.login_id is not None and session.login_id is None
+    newest = session.refresh_token
     try:
         yield session
     finally:
         if session != before:
             store.store(session)
+        if session.refresh_token != newest and _SAVED in request.environ:
+            _keep_refresh_token(before, session)
+
+
+def _keep_refresh_token(before: Auth0Session, session: Auth0Session) -> None:
+    """Let later requests find a refresh token that came too late to be written.
+
+    In a body that is streamed, for one, whose cookies are gone already. When they are presented
+    again, the refresh token in them would end the login.
+    """
+    logger.warning("Tokens came after the session was written: they are not kept, the login is")
+    if before.refresh_token is not None and session.refresh_token is not None:
+        logins = services().logins
+        logins.family.rotated(before.refresh_token, session.refresh_token, logins.lifetime())
 
 
 def glance(audience: str | None, *, is_strict: bool = False) -> Auth0Session:
@@ -135,6 +151,12 @@ def _warn_of_replacement(name: str) -> None:
     )
 
 
+def _note_saved() -> None:
+    """Remember, for what the request still does, that its session has been saved."""
+    if has_request_context():
+        request.environ[_SAVED] = True
+
+
 # -- cookies ---------------------------------------------------------------------------------
 
 
@@ -170,6 +192,12 @@ class Auth0CookieSession(SecureCookieSession):
 
     #: Set by the interface when the request's session is opened.
     auth0: CookieStore
+    was_permanent = False
+
+    @property
+    def is_permanent(self) -> bool:
+        """What ``permanent`` says; our look at it is no reason for the answer to vary."""
+        return bool(dict.get(self, "_permanent", False))
 
     def clear(self) -> None:
         """Empty every part: an application that logs out this way is logged out."""
@@ -206,17 +234,23 @@ class Auth0SessionInterface(SecureCookieSessionInterface):
         if isinstance(session, Auth0CookieSession):
             name = partial(cookie_name, self, app)
             session.auth0 = CookieStore(request.cookies, name, self._sealer, self._clock)
+            session.was_permanent = session.is_permanent
         return session
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        if isinstance(session, Auth0CookieSession) and session.auth0.is_touched:
-            self._save(app, session, response)
+        if isinstance(session, Auth0CookieSession):
+            is_renewed = session.is_permanent != session.was_permanent
+            if session.auth0.is_touched or is_renewed:
+                self._save(app, session, response, is_renewed=is_renewed)
         super().save_session(app, session, response)
+        _note_saved()
 
-    def _save(self, app: Flask, session: Auth0CookieSession, response: Response) -> None:
+    def _save(
+        self, app: Flask, session: Auth0CookieSession, response: Response, *, is_renewed: bool
+    ) -> None:
         store = session.auth0
         lifetime = int(app.permanent_session_lifetime.total_seconds())
-        changes = store.changes(lifetime, services().logins.in_flight)
+        changes = store.changes(lifetime, services().logins.in_flight, is_renewed=is_renewed)
         if not changes or self._comes_late(store):
             return
         flags = cookie_flags(self, app)
@@ -309,6 +343,7 @@ class WrappedSessionInterface(SessionInterface):
             # Our look at it is no reason for the answer to vary.
             session.accessed = was_accessed
         self._inner.save_session(app, session, response)
+        _note_saved()
 
     def _prune(self, session: SessionMixin) -> None:
         store = WrappedStore(session)

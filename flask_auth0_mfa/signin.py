@@ -88,6 +88,7 @@ class SignInFlow:
         session.user = {k: v for k, v in claims.items() if k not in PROTOCOL_CLAIMS}
         session.sid = new_sid()
         session.login_id = session.login_id or new_sid()
+        session.client = self.logins.client
         session.created_at = self.clock()
         if response.refresh_token is not None:
             if session.refresh_token is not None:

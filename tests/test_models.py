@@ -312,7 +312,8 @@ class TestPlainTypes:
         except MalformedSessionError:
             return
 
-    @pytest.mark.parametrize("name", list(Auth0Session().to_dict()))
+    # Content from before the client was written down is read, too.
+    @pytest.mark.parametrize("name", sorted(Auth0Session().to_dict().keys() - {"client"}))
     def test_missing(self, name):
         """So is content that lacks something."""
         content = full_session().to_dict()

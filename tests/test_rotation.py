@@ -10,9 +10,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from flask import jsonify, request
+from flask import Response, jsonify, request, stream_with_context
 
-from flask_auth0_mfa import client, current_auth0
+from flask_auth0_mfa import client, current_auth0, requires_login
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
 from flask_auth0_mfa.emulator.clients import Client, RefreshTokenSettings
 
@@ -173,6 +173,35 @@ class TestUnusableTokens:
         assert ana.press(page, "code", code=code).status == 503
         monkeypatch.undo()
         assert refresh(ana) == 200
+
+
+class TestStreamedBody:
+    """A body that is streamed: its cookies are on their way when it asks for a token."""
+
+    @pytest.fixture
+    def app(self, start):
+        """The process, with a view that takes its token while it streams."""
+        app = start()
+
+        @app.get("/streamed")
+        @requires_login
+        def streamed():
+            def rows():
+                yield "first,"
+                for _ in range(2):
+                    yield str(current_auth0.get_access_token(ACCOUNTS).audience)
+
+            return Response(stream_with_context(rows()))
+
+        return app
+
+    def test_login_goes_on(self, ana, tenant, clock):
+        """The token is there at once, and the next refresh is no reuse, hours later."""
+        assert ana.client.get("/streamed").text == f"first,{ACCOUNTS}{ACCOUNTS}"
+        for moving in (clock, tenant):
+            moving.advance(5 * 3600)
+        assert refresh(ana) == 200
+        assert refreshes(tenant) == [200, 200]
 
 
 class TestAnotherProcess:

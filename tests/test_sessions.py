@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 from cachelib import SimpleCache
-from flask import Flask, flash, session
+from flask import Flask, flash, request_tearing_down, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionInterface
 from flask_session import Session
 from redis import Redis
@@ -355,6 +355,25 @@ class TestLifetime:
         left = parse_date(morsel["expires"]).timestamp() - clock()
         assert left == pytest.approx(6 * DAY, abs=1)
 
+    def test_permanent_after_the_login(self, signed_in, clock):
+        """A session that becomes permanent later does so in every part, and so it ends."""
+        signed_in.change(keep_token())
+        signed_in.change(open_context())
+        signed_in.run(lambda: setattr(session, "permanent", True))
+        kept = {"session_auth0_0", *signed_in.named("a")}
+        assert {name for name, one in signed_in.written.items() if one["expires"]} >= kept
+        assert not set(signed_in.named("c")) & set(signed_in.written)
+        signed_in.run(lambda: setattr(session, "permanent", False))
+        assert {name for name, one in signed_in.written.items() if not one["expires"]} >= kept
+        content = signed_in.content()
+        assert content["user"] is not None
+        assert len(content["access_tokens"]) == len(content["mfa_context"]) == 1
+
+    def test_permanent_for_nobody(self, site):
+        """Where nobody is signed in, it is Flask's own cookie alone."""
+        site.run(lambda: setattr(session, "permanent", True))
+        assert site.written.keys() == {"session"}
+
     @pytest.mark.parametrize("permanent", [True, False])
     def test_end_inside(self, clock, permanent):
         """The end is inside the seal: whoever keeps the cookie for longer gets nothing for it."""
@@ -636,6 +655,19 @@ class TestContract:
         any_site.run(lambda: "hello")
         assert any_site.written == {}
         assert "Vary" not in any_site.answer.headers
+
+    def test_refresh_token_that_comes_late(self, any_site, clock):
+        """One that comes when the session is saved is found by later requests all the same."""
+        any_site.change(sign_in)
+
+        def refresh(_sender, **_):
+            with auth0_session() as mine:
+                mine.refresh_token = Secret("v1.next")
+
+        with request_tearing_down.connected_to(refresh, any_site.app):
+            any_site.run(lambda: "hello")
+        clock.advance(2 * DAY)
+        assert any_site.content()["token_set"]["refresh_token"] == "v1.next"
 
     def test_looking(self, any_site):
         """Looking changes nothing."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+from flask import Flask
 
+from flask_auth0_mfa import Auth0MFA
+from flask_auth0_mfa.services import EXTENSION
+
+from .conftest import add_views
 from .observed import ANA, grants, paths
 from .visitor import Visitor
 
@@ -203,3 +208,29 @@ class TestSamePerson:
         give_cookies(before, ana, lambda name: "_auth0_c_" in name or "_auth0_t_" in name)
         assert ana.press(page, "code", code=codes[ANA]).status == 400
         assert grants(tenant) == []
+
+
+class TestAnotherTenant:
+    """A session that was begun at another tenant, or by another client, under the same key."""
+
+    @pytest.fixture
+    def passed(self, ana, tenant):
+        """Ana, who has passed her check here."""
+        page = ana.challenge_page(TARGET)
+        ana.press(page, "code", code=tenant.current_otp(ANA))
+        assert is_open(ana)
+        return ana
+
+    @pytest.mark.parametrize("changed", ["AUTH0_DOMAIN", "AUTH0_CLIENT_ID"])
+    def test_is_none(self, passed, app, changed):
+        """It opens nothing, and nobody is signed in."""
+        other = Flask("another bank")
+        other.config.update(app.config)
+        address = app.config["AUTH0_DOMAIN"].replace("localhost", "127.0.0.1")
+        other.config[changed] = address if changed == "AUTH0_DOMAIN" else "another-client"
+        Auth0MFA(other, clock=app.extensions[EXTENSION].clock)
+        add_views(other)
+        there = Visitor(other)
+        there.take_cookies(passed)
+        assert not is_open(there)
+        assert there.json("GET", "/auth/profile").status_code == 401
