@@ -12,7 +12,14 @@ from .config import Settings
 from .errors import Auth0UnavailableError, LoginRequiredError
 from .flows import new_sid
 from .logins import Logins
-from .models import ANY_AUDIENCE, AccessToken, Auth0Session, TokenResponse, Verification
+from .models import (
+    ANY_AUDIENCE,
+    AccessToken,
+    Auth0Session,
+    TokenResponse,
+    Verification,
+    scope_set,
+)
 from .signals import LoginRefusal
 from .tokens import (
     LEEWAY,
@@ -95,6 +102,11 @@ class SignInFlow:
                 # A tab that still carries the one before goes on with this one.
                 self.logins.family.rotated(session.refresh_token, response.refresh_token)
             session.refresh_token = response.refresh_token
+        elif session.refresh_token is None and "offline_access" in scope_set(scope):
+            logger.error(
+                "Auth0 gave no refresh token at login, so no other API can be called: switch on the"
+                " application's grant Refresh Token and the API's Allow Offline Access"
+            )
         self._keep_access_token(session, response, audience, scope)
         is_multifactor = is_fresh and has_multifactor(claims)
         if is_multifactor:

@@ -16,6 +16,8 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from flask_auth0_mfa import Auth0MFA, current_auth0, requires_stepup
+from flask_auth0_mfa.emulator import Configuration, Tenant, serve
+from flask_auth0_mfa.emulator.clients import Client
 
 from .conftest import ACCOUNTS, PAYMENTS, SECRET_KEY
 from .observed import ANA, paths
@@ -661,6 +663,34 @@ class TestWithoutRefreshToken:
         page = ana.get("/transfer")
         assert page.status in (200, 401, 403)
         assert "token for" not in page.text
+
+    def test_log(self, visitor, caplog):
+        """The log does not speak of what was not asked for."""
+        visitor.log_in(ANA)
+        assert "refresh token" not in caplog.text
+
+
+class TestWithoutGrant:
+    """A tenant that gives no refresh token, although the application asks for one."""
+
+    @pytest.fixture
+    def tenant_server(self):
+        """A tenant whose application lacks the grant."""
+        client = Client("demo-client", "demo-secret", grant_types=("authorization_code",))
+        with serve(Tenant(Configuration(clients=(client,))), port=0) as server:
+            yield server
+
+    def test_log(self, visitor, caplog):
+        """The log says at each login what is to be switched on."""
+        visitor.log_in(ANA)
+        assert caplog.text.count("gave no refresh token at login") == 1
+        assert "grant Refresh Token" in caplog.text
+
+    def test_page(self, ana):
+        """The page says nothing that is not so: the user is signed in."""
+        page = ana.get("/transfer")
+        assert "Signed in as" in page.text
+        assert "You need to sign in again." in page.text
 
 
 def test_profile_is_not_kept(ana):
