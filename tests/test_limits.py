@@ -367,6 +367,19 @@ class TestError:
             limits.refusal(user_bucket(limits))
         assert heard == [{"limit": "user", "user_id": "auth0|ana"}]
 
+    def test_signal_of_recovery_codes(self):
+        """Those of recovery codes have a name of their own."""
+        sender, heard = object(), []
+        limits = make_limits(sender, mfa_recovery_limit="1 per hour")
+        codes = limits.verify_buckets("auth0|ana", "context", recovery=True)
+        limits.count(codes, "auth0|ana")
+        with (
+            rate_limited.connected_to(lambda _, **what: heard.append(what), sender),
+            pytest.raises(RateLimitedError),
+        ):
+            limits.count(codes, "auth0|ana")
+        assert heard == [{"limit": "recovery", "user_id": "auth0|ana"}]
+
     def test_signal_of_a_race(self):
         """A counter that fills up between the look at it and the count tells the same."""
         sender, heard = object(), []

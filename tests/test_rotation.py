@@ -174,6 +174,15 @@ class TestUnusableTokens:
         monkeypatch.undo()
         assert refresh(ana) == 200
 
+    def test_code_of_another_tab(self, app, ana, code, spoil, monkeypatch):
+        """So is the one of a tab which still carries the token before the code."""
+        page = ana.challenge_page("/transfer")
+        late = twin_of(ana, app)
+        spoil()
+        assert ana.press(page, "code", code=code).status == 503
+        monkeypatch.undo()
+        assert refresh(late) == 200
+
 
 class TestStreamedBody:
     """A body that is streamed: its cookies are on their way when it asks for a token."""
