@@ -228,6 +228,21 @@ class TestMessages:
         page = ben.press(address_page, "phone_number", phone_number="0770 900123")
         assert page.root.find(".//input[@id='phone_number']").get("value") == "0770 900123"
 
+    @pytest.mark.parametrize("first", ["Authenticator app", "Approve on your phone"])
+    def test_after_another_one(self, ben, choice, tenant, first):
+        """Who has begun with an app can still take text messages instead, and finish with them."""
+        begun = ben.press(choice, first)
+        page = ben.press(ben.get(begun.link("Use another method")), "Text message")
+        assert page.heading == "Set up text messages"
+        form = ben.press(page, "phone_number", phone_number=PHONE)
+        assert finished(ben, ben.press(form, "code", code=tenant.last_message(BEN).code))
+
+    def test_number_from_the_contacts(self, ben, address_page, tenant):
+        """A number that was copied with marks of direction around it is taken."""
+        page = ben.press(address_page, "phone_number", phone_number=f"\u202a{PHONE}\u202c")
+        assert page.form("code")
+        assert tenant.last_message(BEN).to == PHONE
+
     def test_number_that_auth0_refuses(self, ben, address_page, tenant):
         """A number that Auth0 does not take is asked for again."""
         body = {"error": "invalid_request", "error_description": "The phone number is invalid."}

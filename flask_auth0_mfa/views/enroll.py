@@ -70,7 +70,8 @@ def start() -> Response:
         context = found.challenges.listed(session, context)
         found.enrollment.require_fresh(session, context)
         if method in ADDRESS_FORMS and not _address_fields(form):
-            return see_other(_url(context, method=method))
+            # Even where another method was begun: the user wants this one now.
+            return see_other(_url(context, choose=1, method=method))
         if form.errors:
             return _address_page(session, context, method, form, InvalidRequestError.status)
         try:
