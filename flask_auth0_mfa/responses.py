@@ -268,7 +268,7 @@ def _texts() -> Mapping[type[Auth0MFAError], Text]:
         LoginRequiredError: Text(
             "info",
             gettext("Sign in to go on"),
-            (gettext("You need to sign in again. Nothing you did before is lost."),),
+            (gettext("You need to sign in again. Then do the last step once more."),),
         ),
         RateLimitedError: Text(
             "warning",

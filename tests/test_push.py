@@ -52,6 +52,11 @@ def landed(page):
     return page.status == 200 and page.url == f"http://localhost{TARGET}"
 
 
+def said(page):
+    """Return what the page's status says."""
+    return page.root.find(".//div[@role='status']").text
+
+
 class TestButton:
     """The waiting page without scripts."""
 
@@ -78,6 +83,18 @@ class TestButton:
         assert (answer.status, answer.heading) == (200, WAITING)
         hints = answer.root.find(".//section[@id='still-waiting']")
         assert hints.get("hidden") is None
+
+    def test_not_yet_is_said_first(self, ana, page):
+        """Who presses too early is answered above everything else, where a reader begins."""
+        answer = ana.press(page, BUTTON)
+        assert said(answer) == "Still waiting for your approval."
+
+    def test_new_request_is_confirmed(self, ana, page, later, tenant):
+        """Who asks for another request is told that it was sent."""
+        later(31)
+        answer = ana.press(page, "Send a new request")
+        assert said(answer) == "We sent a new request."
+        assert len(tenant.pushes) == 2
 
     def test_nothing_refreshes_by_itself(self, page):
         """The page has no refresh, which would take it away from under a screen reader."""

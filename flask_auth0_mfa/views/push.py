@@ -19,6 +19,7 @@ from ..errors import (
     RateLimitedError,
 )
 from ..forms import ContextForm
+from ..i18n import gettext
 from ..models import Auth0Session, MfaContext
 from ..pages import BLUEPRINT, render_page
 from ..responses import challenge_url, json_error, restart_action, see_other, wants_json
@@ -95,9 +96,16 @@ def _waiting_page(session: Auth0Session, context: MfaContext) -> Response:
         choose_url=steps.choose_url(context),
         resend=steps.resend_shown(session, context, shown) if shown is not None else None,
         still_waiting="still" in request.args,
-        notice=None,
+        notice=_notice(),
         **steps.expiry(context),
     )
+
+
+def _notice() -> str | None:
+    """Return what to tell a person who has just pressed one of the page's buttons."""
+    if "still" in request.args:
+        return gettext("Still waiting for your approval.")
+    return gettext("We sent a new request.") if request.args.get("sent") == "2" else None
 
 
 def declined_page(session: Auth0Session, context: MfaContext, error: MfaDeclinedError) -> Response:

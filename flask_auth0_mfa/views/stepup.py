@@ -152,7 +152,8 @@ def next_page(
         context = found.challenges.start(session, context, shown, resend=False)
     opened = found.challenges.open_one(context, shown.id)
     if opened is not None and opened.binding_method != "prompt":
-        return see_other(url_for(f"{BLUEPRINT}.wait", context=context.id))
+        sent = request.args.get("sent")
+        return see_other(url_for(f"{BLUEPRINT}.wait", context=context.id, sent=sent))
     form = form or CodeForm.shown(
         steps.binding(session),
         context.id,

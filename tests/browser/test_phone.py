@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flask import Flask
+from jinja2 import ChoiceLoader, DictLoader
 from selenium.webdriver.support.ui import WebDriverWait
 
 from flask_auth0_mfa.emulator import Tenant
 
 from .browser import TIMEOUT, Browser
 from .conftest import with_and_without_scripts
+from .login import hand_login
 from .pages import ANA, TARGET
 
 #: What a page hears when its tab is looked at again.
@@ -29,9 +32,19 @@ IN_FIVE_MINUTES = """
 [300000, 240000].map((later) =>
   new Date(Date.now() + later).toLocaleTimeString("en", { timeStyle: "short" }))
 """
+#: The rest of a frame as an application may have it.
+FRAME = """<title>{% block title %}{% endblock %}</title>
+<script src="{{ url_for('auth0_mfa.static', filename='auth0_mfa.js') }}" defer></script>
+{% block main %}{% endblock %}"""
 IS_OVER = "window.isOver === true"
 
 pytestmark = pytest.mark.browser
+
+
+def use_frame(app: Flask, language: str) -> None:
+    """Put the pages into a frame of the application's own."""
+    frame = f"<!doctype html><html {language}>{FRAME}"
+    app.jinja_loader = ChoiceLoader([DictLoader({"auth0_mfa/base.html": frame}), app.jinja_loader])
 
 
 class TestWaitingWithScripts:
@@ -96,6 +109,18 @@ class TestClock:
         ana.choose("Authenticator app", TARGET)
         around = ana.evaluate(IN_FIVE_MINUTES)
         assert any(f"about 5 minutes. That is until {time}." in ana.text for time in around)
+
+    @pytest.mark.parametrize("language", ["", 'lang="pt_BR"'])
+    def test_frame_that_names_no_language(self, visit: Any, tenant: Tenant, language: str) -> None:
+        """In an application's frame with no usable ``lang`` the script does its work as ever."""
+        with visit(views=lambda app: use_frame(app, language)) as ana:
+            hand_login(ana, ANA, TARGET)
+            ana.press("Approve on your phone")
+            assert "That is until" in ana.text
+            tenant.approve()
+            with ana.next_page():
+                ana.evaluate(COME_BACK)
+            assert ana.address == TARGET
 
 
 class TestResend:
