@@ -96,6 +96,8 @@
     const follow = async (answer) => {
       if (answer.status === 429 || answer.status >= 500) throw new Error("later");
       if (answer.status === 202) {
+        /* What was said of the network is not true any more. */
+        if (failures >= MAX_FAILURES) announce("");
         interval = Number((await answer.json()).interval) || interval;
         return schedule();
       }
@@ -132,6 +134,7 @@
 
     /* People come back from the app on the same phone: ask at once, pause while away. */
     document.addEventListener("visibilitychange", ask);
+    window.addEventListener("online", ask);
     window.addEventListener("pageshow", ({ persisted }) => {
       if (persisted) {
         stopped = false;

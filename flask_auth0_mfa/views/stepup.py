@@ -142,6 +142,7 @@ def next_page(
     if not context.usable:
         return _without_methods(session, context)
     shown = None if is_choosing else found.challenges.shown(context)
+    notice = _sent_notice() or _chain_notice(context)
     if shown is None:
         return _choice(session, context)
     needs_button = found.challenges.will_send(context, shown, resend=False)
@@ -170,7 +171,7 @@ def next_page(
         reason=context.reason,
         approval=context.approval,
         attempts_left=attempts_left if form.code.errors else None,
-        notice=_sent_notice(),
+        notice=notice,
         choose_url=steps.choose_url(context),
         resend=steps.resend_shown(session, context, shown),
         code_kind="recovery" if shown.method == "recovery-code" else "numeric",
@@ -184,6 +185,17 @@ def _sent_notice() -> str | None:
     """Return what to tell a person to whom something was sent just now."""
     notices = {"1": gettext("We sent you a code."), "2": gettext("We sent a new code.")}
     return notices.get(request.args.get("sent", ""))
+
+
+def _chain_notice(context: MfaContext) -> str | None:
+    """Return what to tell a person who has just passed one of several checks.
+
+    Without it, the page of the next one looks as if the code had not been taken.
+    """
+    was_tried = context.chosen is not None or context.attempts or context.declined
+    if not context.chain or was_tried or "choose" in request.args:
+        return None
+    return gettext("That worked. One more check is needed.")
 
 
 def _choice(session: Auth0Session, context: MfaContext) -> Response:
@@ -204,7 +216,7 @@ def _choice(session: Auth0Session, context: MfaContext) -> Response:
         approval=context.approval,
         universal_login_url=_universal_login_url(session, context),
         back_url=challenge_url(context.id) if can_go_back else None,
-        notice=_late_notice() if "late" in request.args else None,
+        notice=_late_notice() if "late" in request.args else _chain_notice(context),
         remember_days=context.remember,
         form_errors=[],
         **steps.expiry(context),

@@ -19,6 +19,8 @@ from .pages import ANA, TARGET
 #: What a page hears when its tab is looked at again.
 COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
 
+CANNOT_ASK = "This page cannot check by itself now."
+
 #: Counts what is announced, and notices when a minute is over on the page's own clock.
 COUNT_ANNOUNCEMENTS = """
   window.announced = [];
@@ -45,6 +47,14 @@ def use_frame(app: Flask, language: str) -> None:
     """Put the pages into a frame of the application's own."""
     frame = f"<!doctype html><html {language}>{FRAME}"
     app.jinja_loader = ChoiceLoader([DictLoader({"auth0_mfa/base.html": frame}), app.jinja_loader])
+
+
+def use_network(browser: Browser, *, is_there: bool) -> None:
+    """Take the browser's network away, or bring it back."""
+    conditions = {"offline": not is_there, "latency": 0}
+    speed = {"downloadThroughput": -1, "uploadThroughput": -1}
+    command = "Network.emulateNetworkConditions"
+    browser.driver.execute_cdp_cmd(command, {**conditions, **speed})
 
 
 class TestWaitingWithScripts:
@@ -93,6 +103,16 @@ class TestWaitingWithScripts:
         with waiting.next_page():
             waiting.evaluate(COME_BACK)
         assert waiting.heading == "The request was declined on your phone"
+
+    def test_network_comes_back(self, waiting: Browser) -> None:
+        """Without a network the page cannot ask; with one again it does, and says no more of it."""
+        seen = WebDriverWait(waiting.driver, TIMEOUT, 0.05)
+        use_network(waiting, is_there=False)
+        seen.until(lambda _: waiting.evaluate(COME_BACK) and CANNOT_ASK in waiting.text)
+        waiting.forget_requests()
+        use_network(waiting, is_there=True)
+        seen.until(lambda _: CANNOT_ASK not in waiting.text)
+        assert any(one.url.endswith("/auth/mfa/poll") for one in waiting.requests())
 
     def test_nothing_moves_for_who_wants_it_quiet(self, waiting: Browser) -> None:
         """The sign of waiting stands still when reduced motion is asked for."""
