@@ -235,6 +235,26 @@ class TestScript:
         assert (answer.status_code, answer.json) == (200, {"success": True, "redirect_to": TARGET})
         assert landed(ana.get(answer.json["redirect_to"]))
 
+    def test_page_is_reloaded_meanwhile(self, app, ana, page, ask, tenant):
+        """Where a reload cuts off the answer, the page is there, and asks for that answer again."""
+        reloading = Visitor(app)
+        reloading.take_cookies(ana)
+        tenant.approve()
+        ask()
+        waiting = reloading.get(page.url)
+        assert (waiting.status, waiting.heading) == (200, WAITING)
+        assert landed(reloading.press(waiting, BUTTON))
+        assert polls(tenant) == 1
+
+    def test_page_is_opened_much_later(self, app, ana, page, ask, tenant, later):
+        """Once the answer is forgotten, the page of a check that is over waits for nothing."""
+        late = Visitor(app)
+        late.take_cookies(ana)
+        tenant.approve()
+        ask()
+        later(31)
+        assert late.get(page.url).heading == "This check is not open"
+
     def test_declined(self, ana, page, ask, tenant):
         """The refusal is final, and loading the page again shows it."""
         tenant.reject()

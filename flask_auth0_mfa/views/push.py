@@ -36,13 +36,27 @@ def wait() -> Response:
         if steps.passed_target(session, identifier) is not None:
             return see_other(challenge_url(identifier))
         found = services()
-        context = found.contexts.for_page(session, identifier)
+        context = _shown_context(session, identifier)
         context = found.challenges.listed(session, context)
         if context.declined:
             return declined_page(session, context, MfaDeclinedError())
         if not context.waits_for_phone or context.enrollment is not None:
             return see_other(challenge_url(context.id))
         return _waiting_page(session, context)
+
+
+def _shown_context(session: Auth0Session, identifier: str | None) -> MfaContext:
+    """Return the check that waits; also one whose approval was told in an answer that got lost.
+
+    Somebody reloads the page just when it asks: the next question brings that answer again.
+    """
+    found = services()
+    context = found.contexts.for_page(session, identifier, maybe_spent=True)
+    if context.waits_for_phone:
+        proof = found.verification.proof_for_push(context)
+        if found.verification.is_known(context, proof):
+            return context
+    return found.contexts.usable(session, context)
 
 
 def poll() -> Response:
