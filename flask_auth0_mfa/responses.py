@@ -219,11 +219,7 @@ def _text(error: Auth0MFAError) -> Text:
             (gettext("Before you add a way to confirm that it is you, sign in once more."),),
         )
     if isinstance(error, RateLimitedError) and error.is_about_sending:
-        return Text(
-            "warning",
-            gettext("Wait before the next message"),
-            (gettext("We have sent one already. It can take a minute to arrive."),),
-        )
+        return Text("warning", gettext("Wait before the next message"), (_why_to_wait(error),))
     if isinstance(error, RateLimitedError) and error.is_about_support:
         return Text(
             "error",
@@ -247,6 +243,13 @@ def _text(error: Auth0MFAError) -> Text:
         gettext("This did not work"),
         (gettext("Go back and try again. If it happens again, contact support."),),
     )
+
+
+def _why_to_wait(error: RateLimitedError) -> str:
+    """Return why no message was sent; many for other checks may have been, and none for this."""
+    if "send-context" in error.limits:
+        return gettext("We have sent one already. It can take a minute to arrive.")
+    return gettext("To protect your account, we have paused this for a while.")
 
 
 def _texts() -> Mapping[type[Auth0MFAError], Text]:
