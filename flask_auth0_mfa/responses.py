@@ -289,7 +289,12 @@ def _texts() -> Mapping[type[Auth0MFAError], Text]:
         MfaChallengeError: Text(
             "error",
             gettext("This method does not work right now"),
-            (gettext("The check could not be started with it. Use another method."),),
+            (
+                gettext(
+                    "The check could not be started with it. Try again later, or use another "
+                    "method if you have one."
+                ),
+            ),
         ),
         MfaNoAvailableFactorsError: Text(
             "error",

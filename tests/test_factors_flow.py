@@ -293,6 +293,13 @@ class TestMessages:
         assert (page.status, page.heading) == (400, "This method does not work right now")
         assert "Authenticator app" in ana.get(page.link("Use another method")).text
 
+    def test_only_method_does_not_start(self, visitor, tenant):
+        """Who has no other method is told what can be done without one."""
+        visitor.log_in("dan@example.com")
+        tenant.fault("/mfa/challenge", status=400, body={"error": "unsupported_challenge_type"})
+        page = visitor.press(visitor.get(TARGET), "Approve on your phone")
+        assert "Try again later, or use another method if you have one." in page.text
+
     def test_list_of_somebody_else(self, app, ana, tenant):
         """What Auth0 has listed for one user is told to nobody else."""
         assert SMS.label in ana.get(TARGET).text

@@ -7,7 +7,7 @@
   /* Longer than the server takes for any answer. */
   const NO_ANSWER_MS = 15000;
 
-  const announce = (text) => {
+  const announce = (text = "") => {
     document.querySelector("[role=status]").textContent = text;
   };
 
@@ -33,19 +33,20 @@
   if (page) history.replaceState(null, "", page.dataset.page);
 
   /* In the page's language; an application's own frame may not say which, or not as it should. */
-  const shortTime = (time) => {
+  const shortTime = (date) => {
     const format = { timeStyle: "short" };
     try {
-      return time.toLocaleTimeString(document.documentElement.lang, format);
+      return date.toLocaleTimeString(document.documentElement.lang, format);
     } catch {
-      return time.toLocaleTimeString(undefined, format);
+      return date.toLocaleTimeString(undefined, format);
     }
   };
 
   /* The server does not know the clock on the reader's wall. */
   for (const hint of document.querySelectorAll("[data-until]")) {
     const end = new Date(Date.now() + Number(hint.dataset.left) * 1000);
-    hint.textContent = hint.dataset.until.replace("{time}", shortTime(end));
+    const time = shortTime(end);
+    hint.textContent = hint.dataset.until.replace("{time}", time);
   }
 
   /* The server refuses to send too soon, too. */
@@ -59,13 +60,13 @@
   }
 
   /* Where the browser refuses, the code is selected, so that a person can copy it. */
-  const copy = async ({ dataset }) => {
+  const copy = async (button) => {
     try {
-      await navigator.clipboard.writeText(dataset.copy);
-      announce(dataset.copied);
+      await navigator.clipboard.writeText(button.dataset.copy);
+      announce(button.dataset.copied);
     } catch {
       getSelection().selectAllChildren(document.querySelector(".mfa-code"));
-      announce(dataset.refused);
+      announce(button.dataset.refused);
     }
   };
   if (navigator.clipboard) {
@@ -97,7 +98,7 @@
       if (answer.status === 429 || answer.status >= 500) throw new Error("later");
       if (answer.status === 202) {
         /* What was said of the network is not true any more. */
-        if (failures >= MAX_FAILURES) announce("");
+        if (failures >= MAX_FAILURES) announce();
         interval = Number((await answer.json()).interval) || interval;
         return schedule();
       }
