@@ -368,6 +368,19 @@ class TestNoRecoveryCodes:
         assert (page.status, page.url) == (200, f"http://localhost{TARGET}")
 
 
+class TestTwoTabs:
+    """Two methods that were begun, one after the other."""
+
+    def test_code_of_the_first(self, ben, choice, tenant):
+        """A code of the app leads to the approval on the phone that was begun since."""
+        app = ben.press(choice, "Authenticator app")
+        phone = ben.press(choice, "Approve on your phone")
+        code = code_at(secret_on(app), tenant.clock.now())
+        answer = ben.press(app, "code", code=code)
+        assert (answer.status, answer.heading) == (200, phone.heading)
+        assert grants(tenant) == []
+
+
 class TestPush:
     """Approval on the phone."""
 

@@ -117,6 +117,16 @@ class TestButton:
         assert back.heading == WAITING
         assert len(tenant.pushes) == 1
 
+    def test_code_of_a_message_before_it(self, ana, tenant, later):
+        """The code of a message whose place the push has taken leads to the page that waits."""
+        form = ana.challenge_page(TARGET, "Text message")
+        later(31)
+        ana.press(ana.get(form.link("Use another method")), PUSH)
+        before = asked(tenant)
+        answer = ana.press(form, "code", code=tenant.last_message(ANA).code)
+        assert (answer.status, answer.heading) == (200, WAITING)
+        assert asked(tenant) == before
+
     def test_wrong_code_of_another_method(self, ana, page, tenant):
         """A wrong code of another method counts as one, and the push is waited for as before."""
         other = ana.press(ana.get(page.link("Use another method")), "Authenticator app")

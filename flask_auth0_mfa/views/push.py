@@ -74,7 +74,7 @@ def poll() -> Response:
         try:
             found.poll(session, context)
         except MfaVerifyPendingError as pending:
-            return _pending(context, pending)
+            return pending_page(context, pending)
         except MfaDeclinedError as error:
             return declined_page(session, context, error)
         except MfaCodeExpiredError:
@@ -88,7 +88,8 @@ def poll() -> Response:
         return steps.landing(context.id, session.targets.get(context.id))
 
 
-def _pending(context: MfaContext, pending: MfaVerifyPendingError) -> Response:
+def pending_page(context: MfaContext, pending: MfaVerifyPendingError) -> Response:
+    """Return the answer to somebody whose phone has not answered yet."""
     if wants_json():
         return json_error(pending)
     endpoint = "wait" if context.enrollment is None else "enroll"

@@ -15,6 +15,7 @@ from .. import factors
 from ..codes import OTP_LENGTH
 from ..devices import remember_device
 from ..errors import (
+    POLL_INTERVAL,
     Auth0MFAError,
     Auth0UnavailableError,
     InvalidRequestError,
@@ -24,6 +25,7 @@ from ..errors import (
     MfaNoAvailableFactorsError,
     MfaRequiredError,
     MfaVerifyError,
+    MfaVerifyPendingError,
     RateLimitedError,
 )
 from ..forms import ChooseForm, CodeForm, ContextForm
@@ -87,6 +89,8 @@ def verify() -> Response:
         context = steps.submitted_context(session, form, maybe_spent=True)
         context = found.challenges.listed(session, context)
         context = found.challenges.back_to(session, context, form.method.data or "")
+        if _waits_for_phone(context):
+            return push.pending_page(context, MfaVerifyPendingError(POLL_INTERVAL))
         if form.errors:
             return next_page(session, context, form=form, status=InvalidRequestError.status)
         try:
@@ -295,6 +299,12 @@ def _method(context: MfaContext) -> str:
         return context.chosen_method
     shown = services().challenges.shown(context)
     return shown.method if shown is not None else "otp"
+
+
+def _waits_for_phone(context: MfaContext) -> bool:
+    """Tell whether no code can pass this check now: another tab has chosen the phone since."""
+    begun = context.enrollment or context.challenge
+    return context.waits_for_phone and begun is not None and begun.method == _method(context)
 
 
 def _wrong_code(method: str, error: Auth0MFAError) -> str:
