@@ -114,6 +114,12 @@ class TestAuthenticatorApp:
         assert link.scheme == "otpauth"
         assert parse_qs(link.query)["secret"] == [secret_on(page)]
 
+    def test_time_is_told(self, ben, page, later):
+        """Who has to get the app first knows how long there is for it."""
+        assert "You have about 5 minutes." in page.text
+        later(121)
+        assert "You have about 3 minutes." in ben.get(page.url).text
+
     def test_key_is_nowhere_else(self, page):
         """The key is in no address and in no text that is read out in place of the picture."""
         key = secret_on(page)

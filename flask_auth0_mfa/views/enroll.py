@@ -151,6 +151,7 @@ def _address_page(
         enroll_url=url_for(f"{BLUEPRINT}.start_enrollment"),
         qr_svg=None,
         choose_url=_url(context, choose=1),
+        **steps.expiry(context),
     )
 
 
@@ -190,6 +191,7 @@ def confirm_page(
         target=steps.masked_address(context.address) if context.address else None,
         again_url=_again_url(context, enrollment.method),
         choose_url=_url(context, choose=1),
+        **steps.expiry(context),
     )
 
 
