@@ -176,9 +176,10 @@ class TestRecoveryCode:
                 page.driver.execute_cdp_cmd("Browser.setPermission", denied)
         try:
             page.find("Copy").click()
+            told = "Your browser did not copy it."
+            WebDriverWait(page.driver, 10, 0.02).until(lambda _: told in page.text)
             selected = page.evaluate("getSelection().toString()")
             assert joined(selected) == tenant.recovery_code(ANA)
-            assert "Your browser did not copy it." in page.text
         finally:
             page.driver.execute_cdp_cmd("Browser.resetPermissions", {})
 
