@@ -15,7 +15,8 @@ OTP_LENGTH = 6
 #: Shortest and longest code that a message carries; Auth0 sends 6 digits today.
 MESSAGE_LENGTHS = (4, 10)
 RECOVERY_LENGTHS = (8, 64)
-_DROPPED = {"Zs", "Pd", "Cf", "Cc"}
+_UNSEEN = {"Zs", "Cf", "Cc"}
+_DROPPED = _UNSEEN | {"Pd"}
 
 
 class CodeFormatError(ValueError):
@@ -47,6 +48,22 @@ def clean_code(kind: CodeKind, text: str | None) -> str:
     if not low <= len(code) <= high:
         raise CodeFormatError("length", len(code))
     return code
+
+
+def clean_number(text: str | None) -> str:
+    """Return a telephone number as it is dialled, whether it can be one or not.
+
+    Copied from a list of contacts, it comes between invisible marks of direction; and in
+    ``+44 (0)7700`` nobody dials the zero.
+    """
+    typed = "".join(_character(one) for one in (text or "")[:256])
+    return typed.replace("(0)", "").translate({ord(one): None for one in "()/"})
+
+
+def clean_email(text: str | None) -> str:
+    """Return an e-mail address without blanks, and without what cannot be seen."""
+    normal = unicodedata.normalize("NFKC", (text or "")[:512])
+    return "".join(one for one in normal if unicodedata.category(one) not in _UNSEEN)
 
 
 def _character(character: str) -> str:

@@ -16,7 +16,15 @@ from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, HiddenField, StringField, ValidationError
 from wtforms.csrf.core import CSRF, CSRFTokenField
 
-from .codes import MESSAGE_LENGTHS, OTP_LENGTH, CodeFormatError, CodeKind, clean_code
+from .codes import (
+    MESSAGE_LENGTHS,
+    OTP_LENGTH,
+    CodeFormatError,
+    CodeKind,
+    clean_code,
+    clean_email,
+    clean_number,
+)
 from .factors import EMAIL_ADDRESS, PHONE_NUMBER
 from .i18n import gettext, ngettext
 from .models import TARGET_TTL, Auth0Session
@@ -155,7 +163,7 @@ class PhoneForm(EnrollForm):
     phone_number = StringField()
 
     def validate_phone_number(self, field: Field) -> None:
-        number = "".join(one for one in field.data or "" if one not in " ()-./\u00a0")
+        number = clean_number(field.data)
         if not PHONE_NUMBER.fullmatch(number):
             raise ValidationError(
                 gettext("Enter the number with its country code, for example +44 7700 900123.")
@@ -169,9 +177,10 @@ class EmailForm(EnrollForm):
     email = StringField()
 
     def validate_email(self, field: Field) -> None:
-        field.data = (field.data or "").strip()
-        if not EMAIL_ADDRESS.fullmatch(field.data):
+        address = clean_email(field.data)
+        if not EMAIL_ADDRESS.fullmatch(address):
             raise ValidationError(gettext("Enter an e-mail address, for example ana@example.com."))
+        field.data = address
 
 
 def code_problem(kind: CodeKind, error: CodeFormatError) -> str:

@@ -219,11 +219,7 @@ def _text(error: Auth0MFAError) -> Text:
             (gettext("Before you add a way to confirm that it is you, sign in once more."),),
         )
     if isinstance(error, RateLimitedError) and error.is_about_sending:
-        return Text(
-            "warning",
-            gettext("Wait before the next message"),
-            (gettext("We have sent one already. It can take a minute to arrive."),),
-        )
+        return Text("warning", gettext("Wait before the next message"), (_why_to_wait(error),))
     if isinstance(error, RateLimitedError) and error.is_about_support:
         return Text(
             "error",
@@ -249,6 +245,13 @@ def _text(error: Auth0MFAError) -> Text:
     )
 
 
+def _why_to_wait(error: RateLimitedError) -> str:
+    """Return why no message was sent; many for other checks may have been, and none for this."""
+    if "send-context" in error.limits:
+        return gettext("We have sent one already. It can take a minute to arrive.")
+    return gettext("To protect your account, we have paused this for a while.")
+
+
 def _texts() -> Mapping[type[Auth0MFAError], Text]:
     """Return the words for each class; the first class that fits counts."""
     return {
@@ -268,7 +271,7 @@ def _texts() -> Mapping[type[Auth0MFAError], Text]:
         LoginRequiredError: Text(
             "info",
             gettext("Sign in to go on"),
-            (gettext("You need to sign in again. Nothing you did before is lost."),),
+            (gettext("You need to sign in again. Then do the last step once more."),),
         ),
         RateLimitedError: Text(
             "warning",
@@ -286,7 +289,12 @@ def _texts() -> Mapping[type[Auth0MFAError], Text]:
         MfaChallengeError: Text(
             "error",
             gettext("This method does not work right now"),
-            (gettext("The check could not be started with it. Use another method."),),
+            (
+                gettext(
+                    "The check could not be started with it. Try again later, or use another "
+                    "method if you have one."
+                ),
+            ),
         ),
         MfaNoAvailableFactorsError: Text(
             "error",

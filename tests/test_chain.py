@@ -12,7 +12,7 @@ from flask_auth0_mfa.signals import enrolled
 from .conftest import ADMIN
 from .observed import ANA, grants
 from .visitor import Visitor
-from .ways import OTP, SMS, asked, authenticator_id, refresh_twice
+from .ways import OTP, RECOVERY, SMS, asked, authenticator_id, refresh_twice
 
 TARGET = "/admin?tab=users"
 REASON = "To manage the branch we need two checks."
@@ -65,6 +65,15 @@ class TestPages:
         assert second.heading == CHOICE
         assert REASON in second.text
         assert OTP.label not in second.text
+
+    def test_first_is_said_to_be_passed(self, ana, second):
+        """The next page says that the code was right, until a method is chosen for it."""
+        said = "That worked. One more check is needed."
+        assert said in second.text
+        assert said not in ana.get(f"{second.url}&choose=1").text
+        page = ana.press(second, RECOVERY.label)
+        assert said not in page.text
+        assert said not in ana.press(page, "code", code="B" * 24).text
 
     def test_calls(self, ana, tenant):
         """Auth0 is asked for one list, one message and one grant for each factor."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from flask_auth0_mfa.codes import CodeFormatError, clean_code
+from flask_auth0_mfa.codes import CodeFormatError, clean_code, clean_email, clean_number
 
 EVERY = [chr(number) for number in range(sys.maxunicode + 1)]
 DECIMALS = [c for c in EVERY if c.isdecimal()]
@@ -211,6 +211,30 @@ class TestRecovery:
         assert code.isascii()
         assert code.isalnum()
         assert code == code.upper()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "+44 7700 900123",
+        "\u202a+44 7700\u2011900123\u202c",
+        "\uff0b\uff14\uff14\u3000\uff17\uff17\uff10\uff10 900123",
+        "+\u0664\u0664 7700 900123",
+        "+44 (0)7700 900123",
+        "+44 (7700) 900.123\u200b",
+    ],
+)
+def test_number(typed):
+    """A number as people copy and type it: with marks of direction, in any script's digits."""
+    assert clean_number(typed) == "+447700900123"
+
+
+@pytest.mark.parametrize(
+    "typed", [" ana@example.com ", "\u200bana@example.com\ufeff", "ana\uff20example.com"]
+)
+def test_email(typed):
+    """An address without what cannot be seen in it."""
+    assert clean_email(typed) == "ana@example.com"
 
 
 def test_digit_without_a_place():

@@ -522,6 +522,12 @@ class TestForms:
         page = ana.press(ana.get(answer.headers["Location"]), "Authenticator app")
         assert ana.press(page, "code", code=code).url == "http://localhost/accounts?page=2"
 
+    def test_signed_out(self, app):
+        """Who is signed out while filling in a form is not told that nothing is lost."""
+        page = Visitor(app).client.post("/any-method", headers=HTML)
+        assert "Then do the last step once more." in page.text
+        assert "is lost" not in page.text
+
     def test_form_is_not_sent_again(self, make_app, code):
         """What was refused is not carried out later behind the user's back."""
         app, done = make_app(), []

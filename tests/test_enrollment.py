@@ -114,6 +114,12 @@ class TestAuthenticatorApp:
         assert link.scheme == "otpauth"
         assert parse_qs(link.query)["secret"] == [secret_on(page)]
 
+    def test_time_is_told(self, ben, page, later):
+        """Who has to get the app first knows how long there is for it."""
+        assert "You have about 5 minutes." in page.text
+        later(121)
+        assert "You have about 3 minutes." in ben.get(page.url).text
+
     def test_key_is_nowhere_else(self, page):
         """The key is in no address and in no text that is read out in place of the picture."""
         key = secret_on(page)
@@ -227,6 +233,21 @@ class TestMessages:
         """A number that has to be corrected does not have to be typed again."""
         page = ben.press(address_page, "phone_number", phone_number="0770 900123")
         assert page.root.find(".//input[@id='phone_number']").get("value") == "0770 900123"
+
+    @pytest.mark.parametrize("first", ["Authenticator app", "Approve on your phone"])
+    def test_after_another_one(self, ben, choice, tenant, first):
+        """Who has begun with an app can still take text messages instead, and finish with them."""
+        begun = ben.press(choice, first)
+        page = ben.press(ben.get(begun.link("Use another method")), "Text message")
+        assert page.heading == "Set up text messages"
+        form = ben.press(page, "phone_number", phone_number=PHONE)
+        assert finished(ben, ben.press(form, "code", code=tenant.last_message(BEN).code))
+
+    def test_number_from_the_contacts(self, ben, address_page, tenant):
+        """A number that was copied with marks of direction around it is taken."""
+        page = ben.press(address_page, "phone_number", phone_number=f"\u202a{PHONE}\u202c")
+        assert page.form("code")
+        assert tenant.last_message(BEN).to == PHONE
 
     def test_number_that_auth0_refuses(self, ben, address_page, tenant):
         """A number that Auth0 does not take is asked for again."""
@@ -351,6 +372,19 @@ class TestNoRecoveryCodes:
         page = ben.press(choice, "Authenticator app")
         page = ben.press(page, "code", code=code_at(secret_on(page), tenant.clock.now()))
         assert (page.status, page.url) == (200, f"http://localhost{TARGET}")
+
+
+class TestTwoTabs:
+    """Two methods that were begun, one after the other."""
+
+    def test_code_of_the_first(self, ben, choice, tenant):
+        """A code of the app leads to the approval on the phone that was begun since."""
+        app = ben.press(choice, "Authenticator app")
+        phone = ben.press(choice, "Approve on your phone")
+        code = code_at(secret_on(app), tenant.clock.now())
+        answer = ben.press(app, "code", code=code)
+        assert (answer.status, answer.heading) == (200, phone.heading)
+        assert grants(tenant) == []
 
 
 class TestPush:

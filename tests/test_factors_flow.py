@@ -253,6 +253,22 @@ class TestMessages:
         assert len(tenant.messages) == 2
         assert ana.press(page, "code", code=SMS.right(tenant)).status == 200
 
+    def test_nothing_was_sent_for_this_check(self, ana, tenant, later):
+        """Who had enough messages for other checks is not told to wait for one of this check."""
+        for number in range(6):
+            page = ana.press(ana.get(f"{TARGET}&number={number}"), SMS.label)
+            later(31)
+        assert "We have sent one already" not in page.text
+        assert "we have paused this for a while" in page.text
+
+    def test_long_pause_is_told_in_minutes(self, ana, tenant, later):
+        """Nobody counts ten minutes in seconds."""
+        for number in range(5):
+            page = ana.press(ana.get(f"{TARGET}&number={number}"), SMS.label)
+            later(31)
+        page = ana.get(page.url)
+        assert "You can try again in 8 minutes." in page.text
+
     def test_messages_are_counted_over_all_checks(self, ana, tenant, later):
         """A new check does not buy messages: five in ten minutes, whatever they are for."""
         for number in range(6):
@@ -276,6 +292,13 @@ class TestMessages:
         page = ana.press(ana.get(TARGET), SMS.label)
         assert (page.status, page.heading) == (400, "This method does not work right now")
         assert "Authenticator app" in ana.get(page.link("Use another method")).text
+
+    def test_only_method_does_not_start(self, visitor, tenant):
+        """Who has no other method is told what can be done without one."""
+        visitor.log_in("dan@example.com")
+        tenant.fault("/mfa/challenge", status=400, body={"error": "unsupported_challenge_type"})
+        page = visitor.press(visitor.get(TARGET), "Approve on your phone")
+        assert "Try again later, or use another method if you have one." in page.text
 
     def test_list_of_somebody_else(self, app, ana, tenant):
         """What Auth0 has listed for one user is told to nobody else."""

@@ -246,6 +246,11 @@ class TestCallback:
         attacker = Visitor(app)
         self.failed(visitor, callback(attacker))
 
+    def test_without_cookies(self, app, visitor):
+        """Whose browser keeps no cookies would log in for ever: the page says what to allow."""
+        page = Visitor(app).get(callback(visitor))
+        assert "If this happens again, allow cookies for this site." in page.text
+
     def test_replay(self, visitor, app, tenant):
         """The same callback a second time does not exchange its code again."""
         url = callback(visitor)

@@ -52,6 +52,11 @@ def landed(page):
     return page.status == 200 and page.url == f"http://localhost{TARGET}"
 
 
+def said(page):
+    """Return what the page's status says."""
+    return page.root.find(".//div[@role='status']").text
+
+
 class TestButton:
     """The waiting page without scripts."""
 
@@ -79,6 +84,18 @@ class TestButton:
         hints = answer.root.find(".//section[@id='still-waiting']")
         assert hints.get("hidden") is None
 
+    def test_not_yet_is_said_first(self, ana, page):
+        """Who presses too early is answered above everything else, where a reader begins."""
+        answer = ana.press(page, BUTTON)
+        assert said(answer) == "Still waiting for your approval."
+
+    def test_new_request_is_confirmed(self, ana, page, later, tenant):
+        """Who asks for another request is told that it was sent."""
+        later(31)
+        answer = ana.press(page, "Send a new request")
+        assert said(answer) == "We sent a new request."
+        assert len(tenant.pushes) == 2
+
     def test_nothing_refreshes_by_itself(self, page):
         """The page has no refresh, which would take it away from under a screen reader."""
         assert "Refresh" not in page.headers
@@ -99,6 +116,16 @@ class TestButton:
         back = ana.press(ana.get(other.link("Use another method")), PUSH)
         assert back.heading == WAITING
         assert len(tenant.pushes) == 1
+
+    def test_code_of_a_message_before_it(self, ana, tenant, later):
+        """The code of a message whose place the push has taken leads to the page that waits."""
+        form = ana.challenge_page(TARGET, "Text message")
+        later(31)
+        ana.press(ana.get(form.link("Use another method")), PUSH)
+        before = asked(tenant)
+        answer = ana.press(form, "code", code=tenant.last_message(ANA).code)
+        assert (answer.status, answer.heading) == (200, WAITING)
+        assert asked(tenant) == before
 
     def test_wrong_code_of_another_method(self, ana, page, tenant):
         """A wrong code of another method counts as one, and the push is waited for as before."""
@@ -217,6 +244,26 @@ class TestScript:
         answer = ask()
         assert (answer.status_code, answer.json) == (200, {"success": True, "redirect_to": TARGET})
         assert landed(ana.get(answer.json["redirect_to"]))
+
+    def test_page_is_reloaded_meanwhile(self, app, ana, page, ask, tenant):
+        """Where a reload cuts off the answer, the page is there, and asks for that answer again."""
+        reloading = Visitor(app)
+        reloading.take_cookies(ana)
+        tenant.approve()
+        ask()
+        waiting = reloading.get(page.url)
+        assert (waiting.status, waiting.heading) == (200, WAITING)
+        assert landed(reloading.press(waiting, BUTTON))
+        assert polls(tenant) == 1
+
+    def test_page_is_opened_much_later(self, app, ana, page, ask, tenant, later):
+        """Once the answer is forgotten, the page of a check that is over waits for nothing."""
+        late = Visitor(app)
+        late.take_cookies(ana)
+        tenant.approve()
+        ask()
+        later(31)
+        assert late.get(page.url).heading == "This check is not open"
 
     def test_declined(self, ana, page, ask, tenant):
         """The refusal is final, and loading the page again shows it."""

@@ -97,6 +97,17 @@ class TestPage:
         assert shown(ana.press(form, "code", code=old)) == tenant.recovery_code(ANA)
         assert grants(tenant) == [200]
 
+    def test_address_of_the_form(self, ana, page, code):
+        """After a missing tick the address names no check; opened again, it shows the code."""
+        refused = ana.press(page, "saved", saved="")
+        assert shown(ana.get(refused.url)) == code
+        ana.press(page, "saved", saved="y")
+        assert ana.get(refused.url).heading == "This check is not open"
+
+    def test_leaving_promises_nothing(self, page):
+        """No page brings the code back by itself, so the way out does not say "later"."""
+        assert page.link("Leave without saving it") == "http://localhost/"
+
     def test_target_is_open_already(self, ana, page, code):
         """Somebody who goes on without saving is let in, and can come back to the code."""
         assert landed(ana.get(TARGET))

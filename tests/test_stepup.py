@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask_wtf.csrf import CSRFProtect
 
+from flask_auth0_mfa import requires_stepup
+
 from .conftest import PAYMENTS, SECRET_KEY
 from .observed import ANA, grants, paths, refreshes, wrong_code
 from .still import StillClock
@@ -53,9 +55,17 @@ class TestChoice:
         visitor.log_in(CLEO)
         page = visitor.get(TARGET)
         assert "authenticator app" in page.heading
-        assert "This is the only method you have set up." in page.text
+        assert "This is the only method that you can use here." in page.text
         with pytest.raises(AssertionError, match="no link"):
             page.link("Use another method")
+
+    def test_single_accepted_method(self, app, visitor):
+        """Who has set up others, which this view does not accept, is not told to have one only."""
+        app.get("/narrow")(requires_stepup(PAYMENTS, methods=["otp"])(lambda: ""))
+        visitor.log_in(ANA)
+        page = visitor.get("/narrow")
+        assert "This is the only method that you can use here." in page.text
+        assert "set up" not in page.text
 
     def test_why_and_who(self, ana):
         """The page gives the application's reason and says who is signed in."""

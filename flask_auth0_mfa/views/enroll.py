@@ -70,7 +70,8 @@ def start() -> Response:
         context = found.challenges.listed(session, context)
         found.enrollment.require_fresh(session, context)
         if method in ADDRESS_FORMS and not _address_fields(form):
-            return see_other(_url(context, method=method))
+            # Even where another method was begun: the user wants this one now.
+            return see_other(_url(context, choose=1, method=method))
         if form.errors:
             return _address_page(session, context, method, form, InvalidRequestError.status)
         try:
@@ -150,6 +151,7 @@ def _address_page(
         enroll_url=url_for(f"{BLUEPRINT}.start_enrollment"),
         qr_svg=None,
         choose_url=_url(context, choose=1),
+        **steps.expiry(context),
     )
 
 
@@ -189,6 +191,7 @@ def confirm_page(
         target=steps.masked_address(context.address) if context.address else None,
         again_url=_again_url(context, enrollment.method),
         choose_url=_url(context, choose=1),
+        **steps.expiry(context),
     )
 
 

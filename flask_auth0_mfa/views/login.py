@@ -303,7 +303,10 @@ def _login_failed(error: Exception, reason: LoginRefusal) -> Response:
         meaning: Auth0MFAError = error
     elif reason == "state":
         meaning = InvalidRequestError(
-            marked("This login was not started here, or was finished before.")
+            marked(
+                "This login was not started here, or was finished before. If this happens again, "
+                "allow cookies for this site."
+            )
         )
     elif reason == "access_denied":
         meaning = AccessDeniedError()

@@ -19,6 +19,7 @@ from ..errors import (
     RateLimitedError,
 )
 from ..forms import ContextForm
+from ..i18n import gettext
 from ..models import Auth0Session, MfaContext
 from ..pages import BLUEPRINT, render_page
 from ..responses import challenge_url, json_error, restart_action, see_other, wants_json
@@ -35,13 +36,27 @@ def wait() -> Response:
         if steps.passed_target(session, identifier) is not None:
             return see_other(challenge_url(identifier))
         found = services()
-        context = found.contexts.for_page(session, identifier)
+        context = _shown_context(session, identifier)
         context = found.challenges.listed(session, context)
         if context.declined:
             return declined_page(session, context, MfaDeclinedError())
         if not context.waits_for_phone or context.enrollment is not None:
             return see_other(challenge_url(context.id))
         return _waiting_page(session, context)
+
+
+def _shown_context(session: Auth0Session, identifier: str | None) -> MfaContext:
+    """Return the check that waits; also one whose approval was told in an answer that got lost.
+
+    Somebody reloads the page just when it asks: the next question brings that answer again.
+    """
+    found = services()
+    context = found.contexts.for_page(session, identifier, maybe_spent=True)
+    if context.waits_for_phone:
+        proof = found.verification.proof_for_push(context)
+        if found.verification.is_known(context, proof):
+            return context
+    return found.contexts.usable(session, context)
 
 
 def poll() -> Response:
@@ -59,7 +74,7 @@ def poll() -> Response:
         try:
             found.poll(session, context)
         except MfaVerifyPendingError as pending:
-            return _pending(context, pending)
+            return pending_page(context, pending)
         except MfaDeclinedError as error:
             return declined_page(session, context, error)
         except MfaCodeExpiredError:
@@ -73,7 +88,8 @@ def poll() -> Response:
         return steps.landing(context.id, session.targets.get(context.id))
 
 
-def _pending(context: MfaContext, pending: MfaVerifyPendingError) -> Response:
+def pending_page(context: MfaContext, pending: MfaVerifyPendingError) -> Response:
+    """Return the answer to somebody whose phone has not answered yet."""
     if wants_json():
         return json_error(pending)
     endpoint = "wait" if context.enrollment is None else "enroll"
@@ -95,9 +111,16 @@ def _waiting_page(session: Auth0Session, context: MfaContext) -> Response:
         choose_url=steps.choose_url(context),
         resend=steps.resend_shown(session, context, shown) if shown is not None else None,
         still_waiting="still" in request.args,
-        notice=None,
+        notice=_notice(),
         **steps.expiry(context),
     )
+
+
+def _notice() -> str | None:
+    """Return what to tell a person who has just pressed one of the page's buttons."""
+    if "still" in request.args:
+        return gettext("Still waiting for your approval.")
+    return gettext("We sent a new request.") if request.args.get("sent") == "2" else None
 
 
 def declined_page(session: Auth0Session, context: MfaContext, error: MfaDeclinedError) -> Response:

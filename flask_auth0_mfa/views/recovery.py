@@ -24,9 +24,9 @@ GROUP = 4
 
 def show() -> Response:
     """Show the code, or send it as a text file (``?download=1``)."""
-    identifier = request.args.get("context", "")
     with auth0_session() as session:
         steps.require_user(session)
+        identifier = request.args.get("context") or _newest_unsaved(session)
         target = session.targets.get(identifier)
         if target is None:
             raise steps.unknown_check(session)
@@ -54,6 +54,15 @@ def acknowledge() -> Response:
             )
         session.targets[identifier] = replace(target, recovery_code=None)
         return see_other(_next_url(session, identifier, target))
+
+
+def _newest_unsaved(session: Auth0Session) -> str:
+    """Return the id of the newest check whose code was not saved, or nothing.
+
+    The form's own address names none: people come to it again by its address after a missing tick.
+    """
+    unsaved = [name for name, one in session.targets.items() if one.recovery_code is not None]
+    return max(unsaved, key=lambda name: session.targets[name].opened_at, default="")
 
 
 def _next_url(session: Auth0Session, identifier: str, target: StepUpTarget) -> str:

@@ -15,6 +15,7 @@ from .. import factors
 from ..codes import OTP_LENGTH
 from ..devices import remember_device
 from ..errors import (
+    POLL_INTERVAL,
     Auth0MFAError,
     Auth0UnavailableError,
     InvalidRequestError,
@@ -24,6 +25,7 @@ from ..errors import (
     MfaNoAvailableFactorsError,
     MfaRequiredError,
     MfaVerifyError,
+    MfaVerifyPendingError,
     RateLimitedError,
 )
 from ..forms import ChooseForm, CodeForm, ContextForm
@@ -87,6 +89,8 @@ def verify() -> Response:
         context = steps.submitted_context(session, form, maybe_spent=True)
         context = found.challenges.listed(session, context)
         context = found.challenges.back_to(session, context, form.method.data or "")
+        if _waits_for_phone(context):
+            return push.pending_page(context, MfaVerifyPendingError(POLL_INTERVAL))
         if form.errors:
             return next_page(session, context, form=form, status=InvalidRequestError.status)
         try:
@@ -142,6 +146,7 @@ def next_page(
     if not context.usable:
         return _without_methods(session, context)
     shown = None if is_choosing else found.challenges.shown(context)
+    notice = _sent_notice() or _chain_notice(context)
     if shown is None:
         return _choice(session, context)
     needs_button = found.challenges.will_send(context, shown, resend=False)
@@ -152,7 +157,8 @@ def next_page(
         context = found.challenges.start(session, context, shown, resend=False)
     opened = found.challenges.open_one(context, shown.id)
     if opened is not None and opened.binding_method != "prompt":
-        return see_other(url_for(f"{BLUEPRINT}.wait", context=context.id))
+        sent = request.args.get("sent")
+        return see_other(url_for(f"{BLUEPRINT}.wait", context=context.id, sent=sent))
     form = form or CodeForm.shown(
         steps.binding(session),
         context.id,
@@ -169,7 +175,7 @@ def next_page(
         reason=context.reason,
         approval=context.approval,
         attempts_left=attempts_left if form.code.errors else None,
-        notice=_sent_notice(),
+        notice=notice,
         choose_url=steps.choose_url(context),
         resend=steps.resend_shown(session, context, shown),
         code_kind="recovery" if shown.method == "recovery-code" else "numeric",
@@ -183,6 +189,17 @@ def _sent_notice() -> str | None:
     """Return what to tell a person to whom something was sent just now."""
     notices = {"1": gettext("We sent you a code."), "2": gettext("We sent a new code.")}
     return notices.get(request.args.get("sent", ""))
+
+
+def _chain_notice(context: MfaContext) -> str | None:
+    """Return what to tell a person who has just passed one of several checks.
+
+    Without it, the page of the next one looks as if the code had not been taken.
+    """
+    was_tried = context.chosen is not None or context.attempts or context.declined
+    if not context.chain or was_tried or "choose" in request.args:
+        return None
+    return gettext("That worked. One more check is needed.")
 
 
 def _choice(session: Auth0Session, context: MfaContext) -> Response:
@@ -203,7 +220,7 @@ def _choice(session: Auth0Session, context: MfaContext) -> Response:
         approval=context.approval,
         universal_login_url=_universal_login_url(session, context),
         back_url=challenge_url(context.id) if can_go_back else None,
-        notice=_late_notice() if "late" in request.args else None,
+        notice=_late_notice() if "late" in request.args else _chain_notice(context),
         remember_days=context.remember,
         form_errors=[],
         **steps.expiry(context),
@@ -282,6 +299,12 @@ def _method(context: MfaContext) -> str:
         return context.chosen_method
     shown = services().challenges.shown(context)
     return shown.method if shown is not None else "otp"
+
+
+def _waits_for_phone(context: MfaContext) -> bool:
+    """Tell whether no code can pass this check now: another tab has chosen the phone since."""
+    begun = context.enrollment or context.challenge
+    return context.waits_for_phone and begun is not None and begun.method == _method(context)
 
 
 def _wrong_code(method: str, error: Auth0MFAError) -> str:

@@ -6,11 +6,13 @@ What holds for every factor alike is in ``test_matrix.py``.
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from zxingcpp import read_barcodes
@@ -166,6 +168,27 @@ class TestRecoveryCode:
         assert copied == tenant.recovery_code(ANA)
         assert "The code is copied." in page.text
 
+    def test_copy_refused(self, page: Browser, tenant: Tenant) -> None:
+        """Where the browser does not allow it, the page says so, and has the code selected."""
+        for permission in ("clipboard-write", "clipboard-sanitized-write"):
+            denied = {"permission": {"name": permission}, "setting": "denied"}
+            with suppress(WebDriverException):
+                page.driver.execute_cdp_cmd("Browser.setPermission", denied)
+        try:
+            page.find("Copy").click()
+            told = "Your browser did not copy it."
+            WebDriverWait(page.driver, 10, 0.02).until(lambda _: told in page.text)
+            selected = page.evaluate("getSelection().toString()")
+            assert joined(selected) == tenant.recovery_code(ANA)
+        finally:
+            page.driver.execute_cdp_cmd("Browser.resetPermissions", {})
+
+    def test_reload_after_a_missing_tick(self, page: Browser, tenant: Tenant) -> None:
+        """The page without its tick has the address of its check: a reload sends nothing."""
+        address = page.address
+        page.press("Continue")
+        assert page.address == address
+
     def test_no_buttons_without_scripts(self, visit: Any, tenant: Tenant) -> None:
         """Without scripts there are no buttons that do nothing."""
         with visit(scripts=False) as ana:
@@ -209,6 +232,19 @@ class TestEnrollment:
         ben.field("saved").click()
         ben.press("Continue")
         assert ben.address == TARGET
+
+    def test_reload_after_a_wrong_code(self, ben: Browser, tenant: Tenant) -> None:
+        """A reload sends no code and no number again, which would cost one more try."""
+        ben.press("Authenticator app")
+        address = ben.address
+        ben.enter("000000")
+        assert ben.address == address
+        ben.press("Use another method")
+        ben.press("Text message")
+        address = ben.address
+        ben.field("phone_number").send_keys("12")
+        ben.press("Send a code")
+        assert set(address.split("&")) <= set(ben.address.split("&"))
 
     @with_and_without_scripts
     def test_typed_key(self, ben: Browser) -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flask import Flask
+from jinja2 import ChoiceLoader, DictLoader
 from selenium.webdriver.support.ui import WebDriverWait
 
 from flask_auth0_mfa.emulator import Tenant
 
 from .browser import TIMEOUT, Browser
 from .conftest import with_and_without_scripts
+from .login import hand_login
 from .pages import ANA, TARGET
 
 #: What a page hears when its tab is looked at again.
 COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
+
+CANNOT_ASK = "This page cannot check by itself now."
 
 #: Counts what is announced, and notices when a minute is over on the page's own clock.
 COUNT_ANNOUNCEMENTS = """
@@ -29,9 +34,27 @@ IN_FIVE_MINUTES = """
 [300000, 240000].map((later) =>
   new Date(Date.now() + later).toLocaleTimeString("en", { timeStyle: "short" }))
 """
+#: The rest of a frame as an application may have it.
+FRAME = """<title>{% block title %}{% endblock %}</title>
+<script src="{{ url_for('auth0_mfa.static', filename='auth0_mfa.js') }}" defer></script>
+{% block main %}{% endblock %}"""
 IS_OVER = "window.isOver === true"
 
 pytestmark = pytest.mark.browser
+
+
+def use_frame(app: Flask, language: str) -> None:
+    """Put the pages into a frame of the application's own."""
+    frame = f"<!doctype html><html {language}>{FRAME}"
+    app.jinja_loader = ChoiceLoader([DictLoader({"auth0_mfa/base.html": frame}), app.jinja_loader])
+
+
+def use_network(browser: Browser, *, is_there: bool) -> None:
+    """Take the browser's network away, or bring it back."""
+    conditions = {"offline": not is_there, "latency": 0}
+    speed = {"downloadThroughput": -1, "uploadThroughput": -1}
+    command = "Network.emulateNetworkConditions"
+    browser.driver.execute_cdp_cmd(command, {**conditions, **speed})
 
 
 class TestWaitingWithScripts:
@@ -81,6 +104,16 @@ class TestWaitingWithScripts:
             waiting.evaluate(COME_BACK)
         assert waiting.heading == "The request was declined on your phone"
 
+    def test_network_comes_back(self, waiting: Browser) -> None:
+        """Without a network the page cannot ask; with one again it does, and says no more of it."""
+        seen = WebDriverWait(waiting.driver, TIMEOUT, 0.05)
+        use_network(waiting, is_there=False)
+        seen.until(lambda _: waiting.evaluate(COME_BACK) and CANNOT_ASK in waiting.text)
+        waiting.forget_requests()
+        use_network(waiting, is_there=True)
+        seen.until(lambda _: CANNOT_ASK not in waiting.text)
+        assert any(one.url.endswith("/auth/mfa/poll") for one in waiting.requests())
+
     def test_nothing_moves_for_who_wants_it_quiet(self, waiting: Browser) -> None:
         """The sign of waiting stands still when reduced motion is asked for."""
         assert waiting.evaluate("document.getAnimations().length") == 1
@@ -96,6 +129,18 @@ class TestClock:
         ana.choose("Authenticator app", TARGET)
         around = ana.evaluate(IN_FIVE_MINUTES)
         assert any(f"about 5 minutes. That is until {time}." in ana.text for time in around)
+
+    @pytest.mark.parametrize("language", ["", 'lang="pt_BR"'])
+    def test_frame_that_names_no_language(self, visit: Any, tenant: Tenant, language: str) -> None:
+        """In an application's frame with no usable ``lang`` the script does its work as ever."""
+        with visit(views=lambda app: use_frame(app, language)) as ana:
+            hand_login(ana, ANA, TARGET)
+            ana.press("Approve on your phone")
+            assert "That is until" in ana.text
+            tenant.approve()
+            with ana.next_page():
+                ana.evaluate(COME_BACK)
+            assert ana.address == TARGET
 
 
 class TestResend:

@@ -7,14 +7,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from selenium.webdriver.support.ui import WebDriverWait
 
 from flask_auth0_mfa.emulator import Tenant
 
-from .browser import Browser
+from .browser import TIMEOUT, Browser
 from .conftest import with_and_without_scripts
 from .pages import PAGES, TARGET
 
 CODE_PAGE = "Enter the code from your authenticator app"
+#: Runs on the page: presses the button, and stops the loading before an answer can come.
+SEND_AND_STOP = """(() => {
+  document.querySelector("form button").click();
+  window.stop();
+  return document.querySelector("form button").disabled;
+})()"""
+IS_BLOCKED = "document.querySelector('form button').disabled"
 #: Six digits that stand alone; nothing else on the page has them.
 WRONG_CODE = re.compile(r"\b\d{6}\b")
 
@@ -135,6 +143,20 @@ class TestReloadWithScripts:
         refused_page.driver.refresh()
         assert refused_page.address.startswith("/auth/mfa/challenge?context=")
         assert not tenant.calls
+
+    def test_sending_that_was_stopped(self, code_page: Browser) -> None:
+        """Who stops the loading can press the button again after a while."""
+        address = code_page.address
+        # In a tab of its own: what is done to its clock lasts as long as the tab.
+        with code_page.other_tab():
+            code_page.go(address)
+            assert code_page.evaluate(SEND_AND_STOP) is True
+            hurry = {"policy": "pauseIfNetworkFetchesPending", "budget": 20_000}
+            code_page.driver.execute_cdp_cmd("Emulation.setVirtualTimePolicy", hurry)
+            WebDriverWait(code_page.driver, TIMEOUT, 0.05).until(
+                lambda _: code_page.evaluate(IS_BLOCKED) is False
+            )
+            assert code_page.address == address
 
     def test_back_over_a_wrong_code(self, refused_page: Browser, right_code: str) -> None:
         """Back after a wrong and a right code is no warning about sending a form again."""
