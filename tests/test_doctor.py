@@ -506,6 +506,17 @@ def test_redis(ward: Ward) -> None:
     assert {"state", "storage"} <= codes(findings, OK)
 
 
+@pytest.mark.redis
+@pytest.mark.parametrize("rights", ["~auth0_mfa:* +@all", "~* +@all -eval -evalsha"])
+def test_redis_user_who_may_too_little(ward: Ward, rights: str) -> None:
+    """A Redis user who may read and write, but not count codes, is found before the users do."""
+    with redis_server() as server:
+        server.connection().execute_command("ACL SETUSER", "shop", "on", ">pass", *rights.split())
+        finding = the("state", ward.findings(AUTH0_STATE_URI=server.url_of("shop", "pass")))
+    assert finding.severity is ERROR
+    assert "LIMITS:*" in finding.fix
+
+
 # -- the application alone -------------------------------------------------------------------------
 
 REAL = {"AUTH0_DOMAIN": "shop.eu.auth0.com"}
