@@ -39,7 +39,7 @@ def test_page_for_signed_in_users_goes_on(ana, outage, caplog):
 
 
 def test_page_that_asks_often_waits_once(app, visitor):
-    """A page may ask many times who is signed in: it waits once for a Redis that does not answer."""
+    """A page that asks many times who is signed in waits once for a Redis without an answer."""
     asked = []
     app.get("/often")(lambda: " ".join(str(current_auth0.is_authenticated) for _ in range(3)))
     visitor.log_in()
