@@ -278,8 +278,8 @@ def check_state(subject: Subject, probe: Probe) -> Iterator[Finding]:
             "state",
             "The shared state behind AUTH0_STATE_URI cannot be written and read.",
             why="Codes are not taken while it is down: 503 auth0_unavailable.",
-            fix="Is Redis up, reachable from here, not a replica, and are user and password in"
-            " AUTH0_STATE_URI right?",
+            fix="Is Redis up, reachable from here, neither a replica nor a cluster, and are user"
+            " and password in AUTH0_STATE_URI right?",
         )
     elif _can_lock_and_count(subject, state, name):
         yield passed("state", "The shared state answers")
