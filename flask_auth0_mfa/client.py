@@ -126,6 +126,8 @@ class TenantClient:
         return self._checked(method, path, response, answer)
 
     def _checked(self, method: str, path: str, response: requests.Response, answer: Any) -> Any:
+        if response.status_code == 429 and not _is_pending(answer):
+            logger.warning("Auth0 %s %s answered 429: it has had too many calls", method, path)
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):
             self._raise_error(method, path, response, answer)
         if response.status_code == 200:
@@ -395,6 +397,11 @@ def _signing_key(pem: str | None) -> tuple[str, RSAKey | ECKey] | None:
             "password, RSA or P-256, in PEM form."
         ]
     )
+
+
+def _is_pending(answer: Any) -> bool:
+    """Tell whether this says to ask later whether a push was answered, as is usual."""
+    return isinstance(answer, dict) and answer.get("error") == "slow_down"
 
 
 def _parse(content: bytes) -> Any:

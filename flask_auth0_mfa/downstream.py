@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from requests.exceptions import InvalidURL
 
 from .bearer import step_up_demand
@@ -26,6 +26,7 @@ from .responses import return_to_page
 from .secret import Secret
 from .services import services
 from .sessions import auth0_session
+from .transport import ProcessAdapter
 
 #: Seconds to connect and to wait for data, or one number for both.
 Timeout = tuple[float, float] | float
@@ -136,7 +137,7 @@ def build_adapter() -> BaseAdapter:
 
     No call is repeated by itself.
     """
-    return HTTPAdapter(pool_maxsize=POOL_SIZE, max_retries=0)
+    return ProcessAdapter(pool_maxsize=POOL_SIZE, max_retries=0)
 
 
 def api_session(

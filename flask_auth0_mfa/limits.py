@@ -29,6 +29,7 @@ from . import signals
 from .config import Settings
 from .errors import Auth0UnavailableError, RateLimitedError
 from .sealing import Sealer
+from .state import REDIS_TIMEOUTS, tell_of_outage
 
 
 @dataclass(frozen=True)
@@ -240,10 +241,15 @@ def build_limits(settings: Settings, sealer: Sealer, sender: Any) -> Limits:
     """Return the limits of one application, counted in ``AUTH0_STATE_URI`` or in memory."""
     # What redis calls unix:// the library of the limits calls redis+unix://.
     uri = re.sub(r"^unix://", "redis+unix://", settings.state_uri or "memory://")
+    options: dict[str, Any] = {"wrap_exceptions": True}
+    if not uri.startswith("memory://"):
+        # Connections of the limits may lie idle for hours, until something between here and Redis
+        # has forgotten them.
+        options |= REDIS_TIMEOUTS
     limiter = Limiter(
         _no_key,
         storage_uri=uri,
-        storage_options={"wrap_exceptions": True},
+        storage_options=options,
         strategy="moving-window",
     )
     limiter.init_app(Flask("flask_auth0_mfa.limits"))
@@ -277,5 +283,6 @@ def _storage() -> Iterator[None]:
     """Fail closed: without its storage nothing is counted, so nothing is let through (SEC-06)."""
     try:
         yield
-    except StorageError:
+    except StorageError as error:
+        tell_of_outage(error.storage_error)
         raise Auth0UnavailableError() from None

@@ -37,6 +37,8 @@ logger = logging.getLogger("flask_auth0_mfa")
 SESSION_KEY = "_auth0_mfa"
 #: In the WSGI environment of a request whose session has been saved.
 _SAVED = "flask_auth0_mfa.saved"
+#: There, when the shared state could not be reached in this request.
+_CUT_OFF = "flask_auth0_mfa.cut_off"
 
 #: How long the answer that a login goes on counts within one request, in seconds: a guard asks,
 #: and the view behind it takes its token a moment later.
@@ -123,9 +125,13 @@ def _is_current(before: Found | None, found: Found) -> bool:
 
 
 def _caught_up(session: Auth0Session, *, is_strict: bool) -> Auth0Session:
+    if request.environ.get(_CUT_OFF) and not is_strict:
+        # A page may ask many times who is signed in; it waits once for what does not answer.
+        return session
     try:
         return services().logins.caught_up(session)
     except Auth0UnavailableError:
+        request.environ[_CUT_OFF] = True
         if is_strict:
             raise
         logger.error("The shared state cannot be reached: logouts elsewhere are not known")

@@ -7,6 +7,7 @@ share it.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import secrets
@@ -23,6 +24,10 @@ from .errors import Auth0UnavailableError, ConfigurationError
 if TYPE_CHECKING:
     from redis import Redis
 
+logger = logging.getLogger("flask_auth0_mfa")
+
+#: How long Redis may take to connect, and to answer, in seconds.
+REDIS_TIMEOUTS = {"socket_connect_timeout": 2, "socket_timeout": 5}
 #: How long one request waits for another that does the same, in seconds.
 LOCK_WAIT = 15.0
 #: A lock whose holder died is free after this, in seconds; longer than any call to Auth0.
@@ -159,7 +164,7 @@ class RedisState:
     def __init__(self, uri: str) -> None:
         self._redis = _redis(uri, self._on_connect)
         #: The runs of servers that connections have led to.
-        self._runs: set[bytes] = set()
+        self._runs: set[str] = set()
         #: What Redis holds for as long as it remembers anything.
         self._birthmark: bytes | str | None = None
         self._forgot_at = -math.inf
@@ -175,12 +180,9 @@ class RedisState:
                 self._redis.set(keys[0], secrets.token_hex(8), nx=True)
                 birthmark = self._redis.get(keys[0])
         if self._birthmark not in (None, birthmark):
-            self._forgot_at = time.monotonic()
+            self._note_loss()
         self._birthmark = birthmark
-        return [
-            value.decode("utf-8", "replace") if isinstance(value, bytes) else None
-            for value in values
-        ]
+        return [_text(value) for value in values]
 
     def put(self, name: str, value: str, ttl: int) -> None:
         with _outage():
@@ -207,6 +209,7 @@ class RedisState:
         with _outage():
             taken = lock.acquire()
         if not taken:
+            logger.warning("A lock in the shared state stayed taken for %d seconds", LOCK_WAIT)
             raise Auth0UnavailableError(retry_after=1)
         try:
             # Redis may have given the lock to somebody else before it lost its memory, who may
@@ -233,8 +236,15 @@ class RedisState:
         if run is None or run in self._runs:
             return
         if self._runs:
-            self._forgot_at = time.monotonic()
+            self._note_loss()
         self._runs.add(run)
+
+    def _note_loss(self) -> None:
+        self._forgot_at = time.monotonic()
+        logger.warning(
+            "Redis has started anew, was emptied or replaced: nothing is refreshed for %d seconds",
+            LOCK_TTL,
+        )
 
     @staticmethod
     def _give_back(lock: AbstractContextManager[object]) -> None:
@@ -253,19 +263,32 @@ def _outage() -> Iterator[None]:
 
     try:
         yield
-    except RedisError:
+    except RedisError as error:
+        tell_of_outage(error)
         raise Auth0UnavailableError() from None
 
 
-def _run_id(information: object) -> bytes | None:
+def tell_of_outage(error: Exception) -> None:
+    """Say in the log what kind of error it was; its text can carry the address."""
+    logger.error("The shared state in AUTH0_STATE_URI failed: %s", type(error).__name__)
+
+
+def _text(value: object) -> str | None:
+    """Return what Redis holds as text; the address may ask the client to decode it already."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else None
+
+
+def _run_id(information: object) -> str | None:
     """Return the ``run_id`` of an answer to ``INFO server``, which changes with each start."""
-    found = re.search(rb"run_id:(\w+)", information) if isinstance(information, bytes) else None
+    found = re.search(r"run_id:(\w+)", _text(information) or "")
     return found[1] if found else None
 
 
 def _redis(uri: str, on_connect: Callable[[Any], None]) -> Redis:
     try:
-        from redis import Redis
+        from redis import Redis, RedisError
     except ImportError:
         raise ConfigurationError(
             [
@@ -273,6 +296,16 @@ def _redis(uri: str, on_connect: Callable[[Any], None]) -> Redis:
                 'pip install "flask-auth0-mfa[redis]".'
             ]
         ) from None
-    return Redis.from_url(
-        uri, socket_connect_timeout=2, socket_timeout=5, redis_connect_func=on_connect
-    )
+    try:
+        client = Redis.from_url(uri, **REDIS_TIMEOUTS, redis_connect_func=on_connect)
+        pool = client.connection_pool
+        # The client looks at options of its address when it connects, which is in a request.
+        pool.connection_class(**pool.connection_kwargs)
+    except (TypeError, ValueError, RedisError):
+        raise ConfigurationError(
+            [
+                "AUTH0_STATE_URI has options (after the ?) that the Redis client does not take: "
+                "leave them out, or look them up in the documentation of redis-py."
+            ]
+        ) from None
+    return client

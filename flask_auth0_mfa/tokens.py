@@ -269,11 +269,15 @@ def _verified(token: str, keys: SigningKeys) -> jwt.Token:
         # joserfc parses the header before it knows who signed, however deeply it is nested.
         jsontext.parse(_decoded(token.partition(".")[0]))
         try:
-            return jwt.decode(token, keys.current(), algorithms=ALGORITHMS)
+            decoded = jwt.decode(token, keys.current(), algorithms=ALGORITHMS)
         except InvalidKeyIdError:
-            return jwt.decode(token, keys.renewed(), algorithms=ALGORITHMS)
+            decoded = jwt.decode(token, keys.renewed(), algorithms=ALGORITHMS)
+        # joserfc before 1.8 hands on a payload of any JSON.
+        if isinstance(decoded.claims, dict):
+            return decoded
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         raise _NotSignedError from None
+    raise _NotSignedError
 
 
 def _is_past(moment: object, now: float) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -104,7 +105,26 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-class TenantAdapter(HTTPAdapter):
+class ProcessAdapter(HTTPAdapter):
+    """Keeps connections open, but none that the process before a fork has opened.
+
+    Two processes that read from one connection take each other's answers: another user's tokens.
+    """
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._made_with = (args, kwargs)
+        self._opened_in = os.getpid()
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        if self._opened_in != os.getpid():
+            self.proxy_manager = {}
+            sizes, options = self._made_with
+            self.init_poolmanager(*sizes, **options)
+        return super().send(*args, **kwargs)
+
+
+class TenantAdapter(ProcessAdapter):
     """Keeps connections open, as many as a server has threads, and minds the deadline."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

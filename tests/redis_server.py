@@ -51,6 +51,10 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def url_of(self, user: str, password: str) -> str:
+        """Return the address as that user of Redis has it."""
+        return self.url.replace("//", f"//{user}:{password}@")
+
     def connection(self) -> redis.Redis:
         """Return a connection of one's own, to look at what is kept."""
         return redis.Redis.from_url(self.url)

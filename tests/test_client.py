@@ -832,6 +832,21 @@ class TestErrorAnswers:
         answers(wire, 429, "slow down")
         assert type(verify_code(client)) is RateLimitedError
 
+    @pytest.mark.parametrize("body", ["slow down", {"error": "too_many_requests"}])
+    def test_throttling_is_logged(self, client, wire, caplog, body):
+        """That it is Auth0's limit and not ours is in the log."""
+        answers(wire, 429, body)
+        assert type(refresh(client)) is RateLimitedError
+        assert caplog.messages == [
+            "Auth0 POST /oauth/token answered 429: it has had too many calls"
+        ]
+
+    def test_pending_push_is_not_logged(self, client, wire, caplog):
+        """That a push is asked about too often is nothing to look at."""
+        answers(wire, 429, {"error": "slow_down"})
+        poll(client)
+        assert caplog.messages == []
+
     def test_wrong_client_is_logged(self, client, wire, caplog):
         """A wrong client secret names the keys to look at in the log; the user sees a 503."""
         answers(wire, 401, {"error": "invalid_client", "error_description": "Unauthorized"})

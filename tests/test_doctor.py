@@ -506,19 +506,36 @@ def test_redis(ward: Ward) -> None:
     assert {"state", "storage"} <= codes(findings, OK)
 
 
+@pytest.mark.redis
+@pytest.mark.parametrize("rights", ["~auth0_mfa:* +@all", "~* +@all -eval -evalsha"])
+def test_redis_user_who_may_too_little(ward: Ward, rights: str) -> None:
+    """A Redis user who may read and write, but not count codes, is found before the users do."""
+    with redis_server() as server:
+        server.connection().execute_command("ACL SETUSER", "shop", "on", ">pass", *rights.split())
+        finding = the("state", ward.findings(AUTH0_STATE_URI=server.url_of("shop", "pass")))
+    assert finding.severity is ERROR
+    assert "LIMITS:*" in finding.fix
+
+
 # -- the application alone -------------------------------------------------------------------------
 
 REAL = {"AUTH0_DOMAIN": "shop.eu.auth0.com"}
+SHOP = {"SERVER_NAME": "shop.example.com"}
 SETTINGS = [
     ({"SECRET_KEY": "k3-9vQ!x7.Zp2_Lm8r"}, "secret-key", WARNING),
     ({"SESSION_COOKIE_SECURE": False}, "cookie-secure", WARNING),
     ({**REAL, "SESSION_COOKIE_SECURE": False}, "cookie-secure", ERROR),
     ({"SESSION_COOKIE_HTTPONLY": False}, "cookie-httponly", ERROR),
     ({"SESSION_COOKIE_SAMESITE": "Strict"}, "cookie-samesite", ERROR),
+    ({"SESSION_COOKIE_SAMESITE": "strict"}, "cookie-samesite", ERROR),
+    ({"SESSION_COOKIE_SAMESITE": "nonsense"}, "cookie-samesite", ERROR),
     ({"SESSION_COOKIE_SAMESITE": "None"}, "cookie-samesite", WARNING),
     ({"SESSION_COOKIE_SAMESITE": None}, "cookie-samesite", WARNING),
     ({"SESSION_COOKIE_PATH": "/shop"}, "cookie-path", ERROR),
     ({"SESSION_COOKIE_DOMAIN": "example.com"}, "cookie-domain", WARNING),
+    ({"SESSION_COOKIE_DOMAIN": ".Shop.example.com", **SHOP}, "cookie-domain", WARNING),
+    ({"SESSION_COOKIE_DOMAIN": "example.org", **SHOP}, "cookie-domain", ERROR),
+    ({"SESSION_COOKIE_DOMAIN": "op.example.com", **SHOP}, "cookie-domain", ERROR),
     (REAL, "proxy", WARNING),
     (REAL, "trusted-hosts", WARNING),
     ({"AUTH0_STATE_URI": "memory://"}, "storage", WARNING),

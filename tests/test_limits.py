@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -484,6 +485,26 @@ class TestOutage:
         assert caught.value.status == 503
         server.start()
         assert fill(limits, user_bucket(limits)) == 5
+
+    def test_no_answer(self, monkeypatch):
+        """A Redis that takes the connection and says nothing is not waited for without end."""
+        monkeypatch.setitem(state.REDIS_TIMEOUTS, "socket_timeout", 0.1)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            limits = make_limits(state_uri=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+            started = time.monotonic()
+            with pytest.raises(Auth0UnavailableError):
+                limits.check(user_bucket(limits), "auth0|ana")
+        assert time.monotonic() - started < 2
+
+    def test_reason_is_in_the_log(self, server, caplog):
+        """What is wrong with Redis is in the log, without its address or its password."""
+        connection = server.connection()
+        connection.execute_command("ACL SETUSER", "shop", "on", ">hunter2", "~auth0_mfa:*", "+@all")
+        limits = make_limits(state_uri=server.url_of("shop", "hunter2"))
+        with pytest.raises(Auth0UnavailableError):
+            limits.check(user_bucket(limits), "auth0|ana")
+        text = "The shared state in AUTH0_STATE_URI failed: NoPermissionError"
+        assert caplog.messages == [text]
 
     def test_at_the_door(self, server, make_app, tenant, monkeypatch):
         """A code that cannot be counted is not sent to Auth0; the page says it is not its fault."""

@@ -18,6 +18,7 @@ from joserfc.jwk import RSAKey
 from flask_auth0_mfa import Auth0MFA, current_auth0, requires_stepup
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
 from flask_auth0_mfa.emulator.clients import Client
+from flask_auth0_mfa.services import EXTENSION
 
 from .conftest import ACCOUNTS, PAYMENTS, SECRET_KEY
 from .observed import ANA, paths
@@ -323,6 +324,16 @@ class TestCallback:
         page = visitor.get(url)
         assert page.status in (400, 503)
         assert page.link("Sign in again")
+        assert not is_signed_in(visitor)
+
+    @pytest.mark.parametrize("token", [[], [{}], None, "text"])
+    def test_answer_that_is_no_object(self, app, visitor, monkeypatch, token):
+        """An answer that older Authlib hands on unread is Auth0's fault, and no error of ours."""
+        url = callback(visitor)
+        oauth = app.extensions[EXTENSION].oauth
+        monkeypatch.setattr(oauth, "authorize_access_token", lambda **_: token)
+        page = visitor.get(url)
+        assert page.status == 503
         assert not is_signed_in(visitor)
 
     @pytest.mark.parametrize("body", [{"error": "too_many_attempts"}, "slow down"])

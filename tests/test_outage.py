@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flask_auth0_mfa import current_auth0
 from flask_auth0_mfa.errors import Auth0UnavailableError
 from flask_auth0_mfa.services import EXTENSION
 
@@ -35,6 +36,18 @@ def test_page_for_signed_in_users_goes_on(ana, outage, caplog):
     assert ana.get("/accounts").text == "Accounts of ana@example.com"
     text = "The shared state cannot be reached: logouts elsewhere are not known"
     assert text in caplog.messages
+
+
+def test_page_that_asks_often_waits_once(app, visitor):
+    """A page that asks many times who is signed in waits once for a Redis without an answer."""
+    asked = []
+    app.get("/often")(lambda: " ".join(str(current_auth0.is_authenticated) for _ in range(3)))
+    visitor.log_in()
+    break_state(app)
+    state = app.extensions[EXTENSION].logins.memory.state
+    object.__setattr__(state, "get_many", lambda *_: asked.append(1) or state.get(""))
+    assert visitor.get("/often").text == "True True True"
+    assert len(asked) == 1
 
 
 def test_guarded_view_is_closed(ana, outage):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from flask_auth0_mfa import state as state_module
-from flask_auth0_mfa.errors import Auth0UnavailableError
+from flask_auth0_mfa.errors import Auth0UnavailableError, ConfigurationError
 from flask_auth0_mfa.memory import Memory
 from flask_auth0_mfa.sealing import Sealer
 from flask_auth0_mfa.state import MemoryState, RedisState, open_state
@@ -249,6 +249,42 @@ class TestRedis:
             with state.locked("name"):
                 assert state.get("name") == "value"
 
+    def test_loss_is_in_the_log(self, redis, caplog):
+        """Why nothing is refreshed for a while is in the log, once."""
+        state = open_state(redis.url)
+        state.put("name", "value", 60)
+        state.get("name")
+        redis.connection().flushall()
+        for _ in range(3):
+            with pytest.raises(Auth0UnavailableError):
+                state.recall(["name"])
+        assert [text.partition(":")[0] for text in caplog.messages] == [
+            "Redis has started anew, was emptied or replaced"
+        ]
+
+    def test_taken_lock_is_in_the_log(self, redis, short_wait, caplog):
+        """So is a lock that nobody gives back."""
+        state = open_state(redis.url)
+        with state.locked("name"), pytest.raises(Auth0UnavailableError), state.locked("name"):
+            raise AssertionError("the lock is taken")
+        assert "stayed taken" in caplog.text
+
+    @pytest.mark.parametrize("option", ["decode_responses=True", "protocol=3"])
+    def test_options_of_the_address(self, redis, option):
+        """What the address asks of the client does not change what is read."""
+        state = open_state(f"{redis.url}?{option}")
+        state.put("name", "é", 60)
+        with state.locked("name"):
+            assert state.get("name") == "é"
+            assert state.replace("name", "é", "two", 60)
+
+    @pytest.mark.parametrize("option", ["nonsense=1", "socket_timeout=soon"])
+    def test_options_that_there_are_not(self, option):
+        """An option that the client does not know stops the start, and not each request."""
+        with pytest.raises(ConfigurationError, match="AUTH0_STATE_URI has options") as caught:
+            open_state(f"redis://:hunter2@127.0.0.1:1/0?{option}")
+        assert "hunter2" not in str(caught.value)
+
     def test_without_leave_to_ask(self, redis):
         """A Redis that does not tell which run it is in is used all the same."""
         connection = redis.connection()
@@ -361,6 +397,12 @@ class TestRedis:
                 server.stop()
                 done = True
             assert done
+
+    def test_outage_is_in_the_log(self, outage, caplog):
+        """The log names the kind of error, and nothing of the address."""
+        with pytest.raises(Auth0UnavailableError):
+            outage[1].get("name")
+        assert caplog.messages == ["The shared state in AUTH0_STATE_URI failed: ConnectionError"]
 
     def test_address_does_not_show(self, outage):
         """The error does not tell where the server was, or its password."""

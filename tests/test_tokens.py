@@ -137,6 +137,14 @@ def is_refused(verifier, token, **arguments):
     return False
 
 
+@pytest.mark.parametrize("payload", [[{"sub": SUBJECT}], None, 7, "text"])
+def test_payload_that_is_no_object(verifier, monkeypatch, payload):
+    """A signed payload of any other JSON is refused here, as older joserfc hands it on."""
+    given = jwt.Token({"alg": "RS256"}, payload)
+    monkeypatch.setattr(jwt, "decode", lambda *_, **__: given)
+    assert is_refused(verifier, signed())
+
+
 class TestGoodToken:
     """What a tenant really sends is taken."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -83,16 +84,25 @@ def check_cookie_samesite(subject: Subject) -> Iterator[Finding]:
     """The cookies come along on the way back from Auth0, and not with other sites' forms."""
     chosen = subject.app.config["SESSION_COOKIE_SAMESITE"]
     lax = 'app.config["SESSION_COOKIE_SAMESITE"] = "Lax"'
-    if chosen == "Strict":
+    # Werkzeug takes it in any case.
+    meant = chosen.title() if isinstance(chosen, str) else chosen
+    if meant == "Strict":
         yield error(
             "cookie-samesite",
-            'SESSION_COOKIE_SAMESITE is "Strict".',
+            f'SESSION_COOKIE_SAMESITE is "{chosen}".',
             why="Auth0 sends users back from another site, and a strict cookie does not come"
             " along: every login ends in an error.",
             fix=lax,
         )
-    elif chosen == "Lax":
+    elif meant == "Lax":
         yield passed("cookie-samesite", "SameSite is Lax")
+    elif meant not in ("None", None):
+        yield error(
+            "cookie-samesite",
+            f"SESSION_COOKIE_SAMESITE is {chosen!r}, which no cookie can have.",
+            why="Whatever sets a cookie ends in an error 500: nobody can log in.",
+            fix=lax,
+        )
     else:
         yield warning(
             "cookie-samesite",
@@ -116,7 +126,15 @@ def check_cookie_scope(subject: Subject) -> Iterator[Finding]:
             " AUTH0_MFA_URL_PREFIX.",
         )
     domain = subject.app.config["SESSION_COOKIE_DOMAIN"]
-    if domain:
+    host = urlsplit(subject.public_url or "").hostname
+    if domain and host and not f".{host}".endswith(f".{domain.lstrip('.').lower()}"):
+        yield error(
+            "cookie-domain",
+            f"SESSION_COOKIE_DOMAIN is {domain}, and {host} is not below it.",
+            why="Browsers refuse cookies for another domain: every login ends in an error.",
+            fix="Leave SESSION_COOKIE_DOMAIN out.",
+        )
+    elif domain:
         yield warning(
             "cookie-domain",
             f"SESSION_COOKIE_DOMAIN is {domain}.",

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 from ..client import MFA_GRANT
 from ..errors import Auth0UnavailableError
-from ..state import open_state
+from ..state import SharedState, open_state
 from ..tokens import LEEWAY, InvalidTokenError, SigningKeys
 from .findings import Finding, error, passed, unchecked, warning
 from .probe import Answer, Probe, parts_of, plain
@@ -261,7 +261,7 @@ def _known_apis(subject: Subject, probe: Probe, callback: str) -> Iterator[Findi
 
 
 def check_state(subject: Subject, probe: Probe) -> Iterator[Finding]:
-    """The shared state can be written and read back."""
+    """The shared state can do all that is asked of it: keep, replace, lock and count."""
     del probe  # It is Redis that is asked.
     uri = subject.settings.state_uri
     if uri is None or uri.startswith("memory://"):
@@ -273,15 +273,38 @@ def check_state(subject: Subject, probe: Probe) -> Iterator[Finding]:
         is_there = state.get(name) == "here"
     except Auth0UnavailableError:
         is_there = False
-    if is_there:
+    if not is_there:
+        yield error(
+            "state",
+            "The shared state behind AUTH0_STATE_URI cannot be written and read.",
+            why="Codes are not taken while it is down: 503 auth0_unavailable.",
+            fix="Is Redis up, reachable from here, neither a replica nor a cluster, and are user"
+            " and password in AUTH0_STATE_URI right?",
+        )
+    elif _can_lock_and_count(subject, state, name):
         yield passed("state", "The shared state answers")
-        return
-    yield error(
-        "state",
-        "The shared state behind AUTH0_STATE_URI cannot be written and read.",
-        why="Codes are not taken while it is down: 503 auth0_unavailable.",
-        fix="Is Redis up, reachable from here, and are user and password in AUTH0_STATE_URI right?",
-    )
+    else:
+        yield error(
+            "state",
+            "The shared state behind AUTH0_STATE_URI can be written and read, but not more.",
+            why="Codes are counted by scripts, under keys of their own: none is taken, 503"
+            " auth0_unavailable.",
+            fix="The user in AUTH0_STATE_URI needs the keys auth0_mfa:* and LIMITS:*, and the"
+            " commands EVAL, EVALSHA and SCRIPT LOAD with all that read and write.",
+        )
+
+
+def _can_lock_and_count(subject: Subject, state: SharedState, name: str) -> bool:
+    limits = subject.found.limits
+    buckets = [limits.codes_bucket(name)]
+    try:
+        with state.locked(name):
+            state.replace(name, "here", "there", 10)
+        limits.count(buckets, name)
+        limits.clear(buckets)
+    except Auth0UnavailableError:
+        return False
+    return True
 
 
 #: Every check that asks the tenant without a login, after discovery.

@@ -75,6 +75,7 @@ def build_oauth(
             response: requests.Response = super().request(*args, stream=True, **kwargs)
             if response.status_code == 429:
                 response.close()
+                logger.warning("Auth0 refused the exchange of a code with 429: it has had too many")
                 raise RateLimitedError(retry_after=client.retry_after(response))
             with response:
                 # What requests itself would keep, had it read the body, however long.
@@ -243,13 +244,14 @@ def _exchanged() -> dict[str, Any]:
     extra = {k: v for k, v in credentials.items() if k.startswith("client_assertion")}
     try:
         with deadline(TOTAL_TIMEOUT):
-            token: dict[str, Any] = found.oauth.authorize_access_token(claims_cls=IdToken, **extra)
+            token = found.oauth.authorize_access_token(claims_cls=IdToken, **extra)
+            # Authlib before 1.9 hands on a list as well.
+            return {**token}
     except (HTTPError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         # Authlib takes the types of the answer on trust: an answer that is no JSON object, a
         # token that is a number. Errors of requests are OSErrors.
         logger.warning("The code exchange with Auth0 failed: %s", type(error).__name__)
         raise Auth0UnavailableError() from None
-    return token
 
 
 def _is_fresh(claims: dict[str, Any], ticket: dict[str, Any]) -> bool:
