@@ -143,6 +143,13 @@ class TestNotKept:
         page = checked(ana, send(ana, note="x" * 1_500), code)
         assert "Nothing has been sent yet" not in page.text
 
+    @pytest.mark.parametrize("kind", ["text/plain", "application/xml"])
+    def test_no_fields(self, ana, code, kind):
+        """Nor is one whose fields cannot be read: an empty form would be sent in its place."""
+        answer = ana.client.post("/pay", data="amount=500", content_type=kind)
+        page = checked(ana, ana.get(answer.location), code)
+        assert "Nothing has been sent yet" not in page.text
+
     def test_files(self, ana, code):
         """Nor is one with a file."""
         form = {"amount": "5", "file": (io.BytesIO(b"x"), "x.txt")}
