@@ -64,7 +64,7 @@ def test_no_step_up(header: str | None) -> None:
 
 
 def test_written_beyond_ascii() -> None:
-    """A header is ASCII: with anything else some servers drop the connection, and no one reads it."""
+    """A header is ASCII: with more than Latin-1 no server can send it."""
     assert bearer_challenge(realm="urn:größe 日") == 'Bearer realm="urn:gr%C3%B6%C3%9Fe %E6%97%A5"'
 
 
