@@ -95,6 +95,16 @@ class TestResume:
         assert "hunter2" not in page.text
         assert "1234" not in page.text
 
+    def test_first_method(self, visitor, tenant, moved):
+        """Who has to sign in anew to add a first method finds the form again after that."""
+        visitor.log_in("ben@example.com")
+        page = visitor.press(send(visitor), "Authenticator app")
+        page = visitor.press(page, "code", code=tenant.current_otp("ben@example.com"))
+        page = visitor.press(page, "saved", saved="y")
+        assert "Nothing has been sent yet" in page.text
+        assert visitor.press(page, "Send").text == "Moved"
+        assert [one["amount"] for one in moved] == ["500"]
+
     def test_bound(self, ana, code, moved):
         """With an approval, the page shows what was approved, and the form goes through."""
         page = checked(ana, send(ana, "/bound"), code)

@@ -142,10 +142,18 @@ class ContextFlow:
             return StepUpUnavailableError()
         return UniversalLoginRequiredError(self.login_ticket(session, request, step_up=True))
 
-    def login_ticket(self, session: Auth0Session, request: StepUpRequest, *, step_up: bool) -> str:
+    def login_ticket(
+        self,
+        session: Auth0Session,
+        request: StepUpRequest,
+        *,
+        step_up: bool,
+        context_id: str | None = None,
+    ) -> str:
         """Return the sealed parameter of a login that a guard asks for.
 
-        With ``step_up`` it must bring a second factor, else only a fresh first one.
+        With ``step_up`` it must bring a second factor, else only a fresh first one. The check with
+        the ``context_id`` may have kept a form, which the user finds again after the login.
         """
         ticket = {
             "step_up": step_up,
@@ -154,6 +162,7 @@ class ContextFlow:
             "max_age": request.max_age or self.parts.settings.stepup_max_age,
             "return_to": request.return_to,
             "login": session.login_id,
+            "context": context_id,
         }
         return self.parts.sealer.seal(LOGIN, ticket, self.parts.now() + LOGIN_TICKET_TTL)
 

@@ -69,7 +69,7 @@ class EnrollmentFlow:
     def fresh_login_ticket(self, session: Auth0Session, context: MfaContext) -> str:
         """Return the parameter of the login that must come first."""
         request = replace(context.request, max_age=FRESH_LOGIN - LOGIN_MARGIN)
-        return self.contexts.login_ticket(session, request, step_up=False)
+        return self.contexts.login_ticket(session, request, step_up=False, context_id=context.id)
 
     def require_allowed(self, context: MfaContext, method: str) -> None:
         """Raise unless the user may enroll this method for this check."""

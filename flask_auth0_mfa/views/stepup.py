@@ -224,7 +224,9 @@ def _universal_login_url(session: Auth0Session, context: MfaContext) -> str | No
         factors.factor_of(one) in factors.KNOWN for one in required
     ):
         return None
-    ticket = services().contexts.login_ticket(session, context.request, step_up=True)
+    ticket = services().contexts.login_ticket(
+        session, context.request, step_up=True, context_id=context.id
+    )
     return url_for(f"{BLUEPRINT}.login", ticket=ticket)
 
 
