@@ -130,7 +130,7 @@ class ContextFlow:
         return self.parts.sealer.seal(MFA_TOKEN, content, context.expires_at)
 
     def universal_login(
-        self, session: Auth0Session, request: StepUpRequest
+        self, session: Auth0Session, request: StepUpRequest, context_id: str | None = None
     ) -> StepUpUnavailableError:
         """Return the error that sends a person through Universal Login for a second factor.
 
@@ -140,7 +140,8 @@ class ContextFlow:
         """
         if request.methods is not None or request.approval is not None:
             return StepUpUnavailableError()
-        return UniversalLoginRequiredError(self.login_ticket(session, request, step_up=True))
+        ticket = self.login_ticket(session, request, step_up=True, context_id=context_id)
+        return UniversalLoginRequiredError(ticket)
 
     def login_ticket(
         self,
@@ -380,7 +381,7 @@ class ContextFlow:
             session.replace_context(replace(context, attempts=context.attempts + 1))
         elif isinstance(error, StepUpUnavailableError):
             # The MFA grant is not enabled for this application: Universal Login can still do it.
-            return self.universal_login(session, context.request)
+            return self.universal_login(session, context.request, context.id)
         return error
 
 

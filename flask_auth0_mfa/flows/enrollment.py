@@ -120,7 +120,7 @@ class EnrollmentFlow:
             error = mfa_api_error(answer, MfaEnrollmentError)
             if isinstance(error, MfaEnrollmentError) and self.has_active(context):
                 # The tenant wants one more method, and its MFA API adds the first one only.
-                raise self.contexts.universal_login(session, context.request) from None
+                raise self.contexts.universal_login(session, context.request, context.id) from None
             raise self.contexts.failed(session, context, error) from None
         context = replace(context, enrollment=enrollment, address=phone_number or email)
         session.replace_context(context)

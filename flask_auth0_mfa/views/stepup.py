@@ -236,7 +236,7 @@ def _without_methods(session: Auth0Session, context: MfaContext) -> Response:
         return see_other(url_for(f"{BLUEPRINT}.enroll", context=context.id))
     if context.methods is not None:
         raise MfaNoAvailableFactorsError()
-    raise found.contexts.universal_login(session, context.request)
+    raise found.contexts.universal_login(session, context.request, context.id)
 
 
 def _wrong_code_page(
