@@ -111,6 +111,13 @@ class TestUnknownMethods:
         assert page.path == "/auth/mfa/resume"
         assert ana.press(page, "Send").text == "Sent"
 
+    def test_beside_the_only_known_one(self, ana, tenant):
+        """The page of its code does not call it the only one, and leads to the link."""
+        listed(tenant, entry("webauthn-roaming"), entry("otp"))
+        page = ana.get(TARGET)
+        assert "only method" not in page.text
+        assert ana.get(page.link("Use another method")).link(LINK)
+
     @pytest.mark.parametrize("junk", [None, 7, "text", [], {}, {"id": 7}])
     def test_nonsense_in_the_list(self, ana, tenant, junk):
         """What is no authenticator at all is passed over."""
