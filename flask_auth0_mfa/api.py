@@ -23,7 +23,7 @@ from .clock import AppClock
 from .config import ApiSettings, load_api_settings
 from .errors import Auth0UnavailableError, ConfigurationError
 from .factors import MULTI_FACTOR
-from .models import StepUpDemand, scope_set
+from .models import StepUpDemand, require_scope_text, scope_set
 from .tokens import LEEWAY, AccessTokenVerifier, InvalidTokenError, SigningKeys
 
 __all__ = ["MULTI_FACTOR", "ProtectedAPI"]
@@ -180,6 +180,7 @@ class ProtectedAPI:
     def _requirement(
         self, scope: str | None, max_age: int | None, acr_values: Collection[str] | str | None
     ) -> TokenRequirement:
+        require_scope_text(scope)
         if max_age is not None and max_age <= 0:
             raise ValueError("max_age must be a positive number of seconds")
         values = acr_values.split() if isinstance(acr_values, str) else tuple(acr_values or ())

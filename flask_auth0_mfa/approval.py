@@ -28,6 +28,8 @@ def text_to_approve(binds: Callable[..., str | None] | None) -> str | None:
         return None
     if not isinstance(text, str) or not text.strip():
         raise TypeError("binds must return the text that the user approves, or None")
+    # A line break as forms send it, from every textarea.
+    text = text.replace("\r\n", "\n")
     if len(text) > MAX_LENGTH or not all(_is_readable(one) for one in text):
         raise InvalidRequestError(
             marked("This cannot be shown as it is, so it cannot be approved.")

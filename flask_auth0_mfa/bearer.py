@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import quote
 from urllib.request import parse_http_list
 
 from flask import request
@@ -20,6 +21,8 @@ from .models import StepUpDemand
 INSUFFICIENT_AUTHENTICATION = "insufficient_user_authentication"
 #: The first part of a challenge: its scheme, which a parameter's name would have "=" after.
 _SCHEME = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]+(?![ \t=])(.*))?", re.DOTALL)
+#: What a header may have in quotes (RFC 9110 section 5.6.4); servers drop an answer with more.
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 #: A longer age is no age, and int() takes its time over thousands of digits.
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -33,10 +36,12 @@ def bearer_token() -> str | None:
 def bearer_challenge(**parameters: str | int | None) -> str:
     """Return the value of the header, with the parameters that are given.
 
-    All of them are quoted, numbers too: there are clients that read no other form.
+    All of them are quoted, numbers too: there are clients that read no other form. What is beyond
+    ASCII is percent-encoded, as in an address: the identifier of an API may be any text.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
-    quoted = (f"{name}={quote_header_value(value, False)}" for name, value in given.items())
+    texts = {name: quote(str(value), safe=_PRINTABLE) for name, value in given.items()}
+    quoted = (f"{name}={quote_header_value(text, False)}" for name, text in texts.items())
     return f"Bearer {', '.join(quoted)}"
 
 

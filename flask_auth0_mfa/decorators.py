@@ -20,7 +20,7 @@ from .approval import note_approval, text_to_approve
 from .devices import this_device
 from .errors import Auth0MFAError, LoginRequiredError, MfaRequiredError
 from .factors import method_names
-from .models import StepUpRequest
+from .models import StepUpRequest, require_scope_text
 from .pages import set_no_store
 from .responses import error_response, return_to_page
 from .resume import forget_form, keep_form
@@ -147,8 +147,7 @@ def _step_up_request(
             "requires_stepup needs the audience of an API: "
             '@requires_stepup("https://payments.example.com")'
         )
-    if scope is not None and not isinstance(scope, str):
-        raise TypeError("scope must be one text, with spaces between the scopes")
+    require_scope_text(scope)
     if max_age is not None and max_age <= 0:
         raise ValueError("max_age must be a positive number of seconds")
     if remember is not None and not (type(remember) is int and 1 <= remember <= MAX_REMEMBER):

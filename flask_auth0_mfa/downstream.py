@@ -21,7 +21,7 @@ from requests.exceptions import InvalidURL
 from .bearer import step_up_demand
 from .client import POOL_SIZE
 from .factors import method_names
-from .models import StepUpDemand, StepUpRequest
+from .models import StepUpDemand, StepUpRequest, require_scope_text
 from .responses import return_to_page
 from .secret import Secret
 from .services import services
@@ -153,6 +153,7 @@ def api_session(
     """Return the session for calling an API; see :meth:`~flask_auth0_mfa.Auth0MFA.api`."""
     if not isinstance(audience, str) or not audience:
         raise TypeError("api needs the audience of an API: its identifier in Auth0")
+    require_scope_text(scope)
     if isinstance(acr_values, str):
         acr_values = acr_values.split()
     allowed = method_names(methods)

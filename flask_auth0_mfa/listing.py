@@ -55,7 +55,8 @@ def _asked(wanted: Mark, default_max_age: int | None) -> dict[str, Any]:
         "scope": asked.scope,
         "max_age": asked.max_age or default_max_age,
         "methods": list(asked.methods) if asked.methods is not None else None,
-        "reason": asked.reason,
+        # It may be a lazy text, which is none to JSON.
+        "reason": asked.reason and str(asked.reason),
         "binds": _name(wanted.binds),
         "resume": wanted.resume,
         "remember": asked.remember,

@@ -63,6 +63,12 @@ def is_approval(key: str) -> bool:
     return "\n" in key
 
 
+def require_scope_text(scope: object) -> None:
+    """Raise :class:`TypeError` for scopes that are no text, before a request runs into them."""
+    if scope is not None and not isinstance(scope, str):
+        raise TypeError("scope must be one text, with spaces between the scopes")
+
+
 def scope_set(scope: str | None) -> frozenset[str]:
     """Return the scope values of an OAuth scope string (RFC 6749 section 3.3)."""
     return frozenset((scope or "").split())

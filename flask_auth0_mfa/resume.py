@@ -16,6 +16,8 @@ from .models import Auth0Session
 from .pages import requested_path
 from .responses import wants_json
 
+#: The bodies whose fields can be read. A form of another kind (``text/plain``) would be kept empty.
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 #: Longest form that is kept, in bytes as it was sent; it travels in a cookie.
 MAX_FORM = 1_500
 
@@ -24,7 +26,7 @@ def keep_form(session: Auth0Session, context_id: str) -> None:
     """Keep this request's form with the check that it has to wait for.
 
     Not kept, so that the user goes back to the page of the form: one with files, one that is too
-    long, and whatever a program sent.
+    long, one whose fields cannot be read, and whatever a program sent.
     """
     target = session.targets.get(context_id)
     form = _form()
@@ -45,6 +47,8 @@ def _form() -> dict[str, Any] | None:
     if request.method != "POST" or wants_json() or request.files or action is None:
         return None
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        return None
+    if request.mimetype not in FORM_TYPES:
         return None
     fields = list(request.form.items(multi=True))
     if len(urlencode(fields)) > MAX_FORM:

@@ -252,6 +252,12 @@ class TestText:
         assert page.status == 400
         assert refreshes(tenant) == []
 
+    def test_lines(self, ana, code):
+        """What a textarea sends has line breaks of two characters; they are shown as one."""
+        approve(ana, code, to="DE89\r\nRent")
+        page = sent(ana, to="DE89\r\nRent")
+        assert "Approved: Transfer 500 EUR to DE89\nRent" in page.html
+
     def test_markup(self, ana):
         """The text is text, whatever is in it."""
         page = sent(ana, to="<b>DE89</b>")

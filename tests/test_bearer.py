@@ -63,6 +63,11 @@ def test_no_step_up(header: str | None) -> None:
     assert step_up_demand(header) is None
 
 
+def test_written_beyond_ascii() -> None:
+    """A header is ASCII: with more than Latin-1 no server can send it."""
+    assert bearer_challenge(realm="urn:größe 日") == 'Bearer realm="urn:gr%C3%B6%C3%9Fe %E6%97%A5"'
+
+
 def test_written() -> None:
     """What is written is quoted and can be read by others; what is not given is left out."""
     header = bearer_challenge(realm='a "b" c', error=ERROR, max_age=300, scope=None)

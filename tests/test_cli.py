@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from flask import Blueprint, Flask
 from flask.cli import ScriptInfo
 from flask.views import MethodView, View
+from flask_babel import Babel, lazy_gettext
 
 from flask_auth0_mfa import Auth0MFA, guard_blueprint, requires_login, requires_stepup
 from flask_auth0_mfa.api import ProtectedAPI
@@ -82,6 +83,16 @@ def test_routes_as_json(app: Flask) -> None:
     assert rows["/accounts"]["needs"] == "login"
     assert "/" not in rows
     assert result.exit_code == 0
+
+
+def test_routes_as_json_with_lazy_reason(make_app: Callable[..., Flask]) -> None:
+    """A reason that is a lazy text is written as its text."""
+    app = make_app()
+    Babel(app)
+    reason = lazy_gettext("To see your payslip.")
+    app.get("/payslip")(requires_stepup(PAYMENTS, reason=reason)(str))
+    rows = json.loads(run(app, "routes", "--format", "json").stdout)
+    assert "To see your payslip." in [one["reason"] for one in rows]
 
 
 def test_routes_as_table(app: Flask) -> None:

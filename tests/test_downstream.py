@@ -368,6 +368,11 @@ class TestOrigin:
         with app.test_request_context(), pytest.raises(TypeError, match="methods"):
             current_auth0.api(PAYMENTS, base_url="https://api.example.com", methods="otp")
 
+    def test_scope(self, app):
+        """Scopes are one text, as in the guards."""
+        with app.test_request_context(), pytest.raises(TypeError, match="scope must be one text"):
+            current_auth0.api(PAYMENTS, base_url="https://api.example.com", scope=["read:payments"])
+
     @pytest.mark.parametrize(
         "base_url", ["https://API.example.com:443/v1", "http://localhost:5/", "http://[::1]:5"]
     )

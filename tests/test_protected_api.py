@@ -342,6 +342,11 @@ class TestSettings:
         with pytest.raises(ValueError, match="positive number of seconds"):
             api.requires_token(max_age=max_age)
 
+    def test_scope(self, api):
+        """Scopes in a list are a mistake that no request should run into."""
+        with pytest.raises(TypeError, match="scope must be one text"):
+            api.requires_token(scope=["read:payments"])
+
     def test_import_is_light(self):
         """An API loads nothing of login and pages."""
         heavy = {"authlib", "flask_wtf", "flask_limiter"}

@@ -95,6 +95,16 @@ class TestResume:
         assert "hunter2" not in page.text
         assert "1234" not in page.text
 
+    def test_first_method(self, visitor, tenant, moved):
+        """Who has to sign in anew to add a first method finds the form again after that."""
+        visitor.log_in("ben@example.com")
+        page = visitor.press(send(visitor), "Authenticator app")
+        page = visitor.press(page, "code", code=tenant.current_otp("ben@example.com"))
+        page = visitor.press(page, "saved", saved="y")
+        assert "Nothing has been sent yet" in page.text
+        assert visitor.press(page, "Send").text == "Moved"
+        assert [one["amount"] for one in moved] == ["500"]
+
     def test_bound(self, ana, code, moved):
         """With an approval, the page shows what was approved, and the form goes through."""
         page = checked(ana, send(ana, "/bound"), code)
@@ -141,6 +151,13 @@ class TestNotKept:
     def test_long(self, ana, code):
         """A form of more than 1 500 bytes is not kept, and the cookies stay within bounds."""
         page = checked(ana, send(ana, note="x" * 1_500), code)
+        assert "Nothing has been sent yet" not in page.text
+
+    @pytest.mark.parametrize("kind", ["text/plain", "application/xml"])
+    def test_no_fields(self, ana, code, kind):
+        """Nor is one whose fields cannot be read: an empty form would be sent in its place."""
+        answer = ana.client.post("/pay", data="amount=500", content_type=kind)
+        page = checked(ana, ana.get(answer.location), code)
         assert "Nothing has been sent yet" not in page.text
 
     def test_files(self, ana, code):

@@ -29,10 +29,12 @@ REJECTED_GRANT = {
 
 @pytest.fixture
 def app(app: Flask) -> Flask:
-    """An application with views that accept certain methods only."""
+    """An application with views that accept certain methods only, and one that keeps forms."""
     for method in ("otp", "push", "phone"):
         view = requires_stepup(PAYMENTS, methods=(method,))(lambda: "Narrow")
         app.add_url_rule(f"/by/{method}", f"by_{method}", view)
+    keeping = requires_stepup(PAYMENTS, resume=True)(lambda: "Sent")
+    app.add_url_rule("/kept", "kept", keeping, methods=["POST"])
     return app
 
 
@@ -95,6 +97,26 @@ class TestUnknownMethods:
         page = ana.get(TARGET)
         page = through_login(ana, page, tenant)
         assert page.url == f"http://localhost{TARGET}"
+
+    @pytest.mark.parametrize(
+        "beside", [(), (entry("otp"), entry("recovery-code"))], ids=["alone", "beside"]
+    )
+    def test_kept_form(self, ana, tenant, beside):
+        """A form that the guard kept is what they come back to, ready to be sent."""
+        listed(tenant, entry("webauthn-roaming"), *beside)
+        page = ana._go("POST", "http://localhost/kept", {"amount": "500"})
+        if beside:
+            page = ana.get(page.link(LINK))
+        page = through_login(ana, page, tenant)
+        assert page.path == "/auth/mfa/resume"
+        assert ana.press(page, "Send").text == "Sent"
+
+    def test_beside_the_only_known_one(self, ana, tenant):
+        """The page of its code does not call it the only one, and leads to the link."""
+        listed(tenant, entry("webauthn-roaming"), entry("otp"))
+        page = ana.get(TARGET)
+        assert "only method" not in page.text
+        assert ana.get(page.link("Use another method")).link(LINK)
 
     @pytest.mark.parametrize("junk", [None, 7, "text", [], {}, {"id": 7}])
     def test_nonsense_in_the_list(self, ana, tenant, junk):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from inspect import get_annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,14 @@ from .totp import MissingExtra
 from .users import FACTORS, User, new_recovery_code, person
 
 T = TypeVar("T")
+
+#: What the fields of a tenant file are: by their annotation the type, and how it is called.
+_KINDS: dict[str, tuple[type, str]] = {
+    "int": (int, "a whole number"),
+    "bool": (bool, "true or false"),
+    "str": (str, "a text"),
+    "str | None": (str, "a text"),
+}
 
 
 class InvalidConfiguration(ValueError):
@@ -92,9 +101,9 @@ class Configuration:
             if name in builders:
                 settings[name] = tuple(builders[name](table) for table in _tables(name, value))
             elif name == "actions":
-                settings[name] = tuple(_import_action(target) for target in value)
+                settings[name] = tuple(map(_import_action, _texts(name, value)))
             elif name == "factors":
-                settings[name] = frozenset(value)
+                settings[name] = frozenset(_texts(name, value))
             else:
                 settings[name] = _frozen(value)
         return _build(cls, settings)
@@ -130,16 +139,50 @@ def _client(table: Mapping[str, Any]) -> Client:
     return _build(Client, values)
 
 
-def _refresh_token(table: Mapping[str, Any]) -> RefreshTokenSettings:
-    # Auth0's own shape: "policies" is a list of {"audience", "scope"}.
-    try:
-        policies = {p["audience"]: tuple(p.get("scope", ())) for p in table.get("policies", ())}
-    except KeyError as error:
-        raise InvalidConfiguration(f"Each policy of a client needs {error}.") from error
+def _refresh_token(table: object) -> RefreshTokenSettings:
+    if not isinstance(table, Mapping):
+        raise InvalidConfiguration("refresh_token must be a table: [clients.refresh_token].")
+    policies = dict(_policy(policy) for policy in _items("policies", table.get("policies", ())))
     return _build(RefreshTokenSettings, {**table, "policies": policies})
 
 
+def _policy(policy: object) -> tuple[str, tuple[str, ...]]:
+    # Auth0's own shape: "policies" is a list of {"audience", "scope"}.
+    if not isinstance(policy, Mapping) or "audience" not in policy:
+        raise InvalidConfiguration(
+            'Each policy of a client needs an audience: {audience = "https://…", scope = []}.'
+        )
+    return policy["audience"], _texts("scope", policy.get("scope", ()))
+
+
+def _items(name: str, value: object) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise InvalidConfiguration(f"{name} must be a list, in brackets.")
+    return tuple(value)
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    """Return a list of texts; one text in its place would be read letter by letter."""
+    items = _items(name, value)
+    if not all(isinstance(item, str) for item in items):
+        raise InvalidConfiguration(f"{name} must be a list of texts.")
+    return items
+
+
+def _check_kinds(kind: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    """Refuse values of another kind than their fields, before a request runs into them."""
+    for name, wanted in get_annotations(kind).items():
+        value = values.get(name)
+        if value is None:
+            continue
+        if wanted == "tuple[str, ...]":
+            _texts(name, value)
+        elif wanted in _KINDS and type(value) is not _KINDS[wanted][0]:
+            raise InvalidConfiguration(f"{name} must be {_KINDS[wanted][1]}, not {value!r}.")
+
+
 def _build(kind: Callable[..., T], values: Mapping[str, Any]) -> T:
+    _check_kinds(kind, values)
     try:
         return kind(**{name: _frozen(value) for name, value in values.items()})
     except TypeError as error:

@@ -130,7 +130,7 @@ class ContextFlow:
         return self.parts.sealer.seal(MFA_TOKEN, content, context.expires_at)
 
     def universal_login(
-        self, session: Auth0Session, request: StepUpRequest
+        self, session: Auth0Session, request: StepUpRequest, context_id: str | None = None
     ) -> StepUpUnavailableError:
         """Return the error that sends a person through Universal Login for a second factor.
 
@@ -140,12 +140,21 @@ class ContextFlow:
         """
         if request.methods is not None or request.approval is not None:
             return StepUpUnavailableError()
-        return UniversalLoginRequiredError(self.login_ticket(session, request, step_up=True))
+        ticket = self.login_ticket(session, request, step_up=True, context_id=context_id)
+        return UniversalLoginRequiredError(ticket)
 
-    def login_ticket(self, session: Auth0Session, request: StepUpRequest, *, step_up: bool) -> str:
+    def login_ticket(
+        self,
+        session: Auth0Session,
+        request: StepUpRequest,
+        *,
+        step_up: bool,
+        context_id: str | None = None,
+    ) -> str:
         """Return the sealed parameter of a login that a guard asks for.
 
-        With ``step_up`` it must bring a second factor, else only a fresh first one.
+        With ``step_up`` it must bring a second factor, else only a fresh first one. The check with
+        the ``context_id`` may have kept a form, which the user finds again after the login.
         """
         ticket = {
             "step_up": step_up,
@@ -154,6 +163,7 @@ class ContextFlow:
             "max_age": request.max_age or self.parts.settings.stepup_max_age,
             "return_to": request.return_to,
             "login": session.login_id,
+            "context": context_id,
         }
         return self.parts.sealer.seal(LOGIN, ticket, self.parts.now() + LOGIN_TICKET_TTL)
 
@@ -371,7 +381,7 @@ class ContextFlow:
             session.replace_context(replace(context, attempts=context.attempts + 1))
         elif isinstance(error, StepUpUnavailableError):
             # The MFA grant is not enabled for this application: Universal Login can still do it.
-            return self.universal_login(session, context.request)
+            return self.universal_login(session, context.request, context.id)
         return error
 
 

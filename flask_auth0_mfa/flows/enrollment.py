@@ -69,7 +69,7 @@ class EnrollmentFlow:
     def fresh_login_ticket(self, session: Auth0Session, context: MfaContext) -> str:
         """Return the parameter of the login that must come first."""
         request = replace(context.request, max_age=FRESH_LOGIN - LOGIN_MARGIN)
-        return self.contexts.login_ticket(session, request, step_up=False)
+        return self.contexts.login_ticket(session, request, step_up=False, context_id=context.id)
 
     def require_allowed(self, context: MfaContext, method: str) -> None:
         """Raise unless the user may enroll this method for this check."""
@@ -120,7 +120,7 @@ class EnrollmentFlow:
             error = mfa_api_error(answer, MfaEnrollmentError)
             if isinstance(error, MfaEnrollmentError) and self.has_active(context):
                 # The tenant wants one more method, and its MFA API adds the first one only.
-                raise self.contexts.universal_login(session, context.request) from None
+                raise self.contexts.universal_login(session, context.request, context.id) from None
             raise self.contexts.failed(session, context, error) from None
         context = replace(context, enrollment=enrollment, address=phone_number or email)
         session.replace_context(context)

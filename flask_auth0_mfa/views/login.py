@@ -39,7 +39,7 @@ from ..factors import MULTI_FACTOR
 from ..i18n import gettext, marked
 from ..models import Auth0Session, scope_set
 from ..pages import BLUEPRINT, Action, home_url, own_page
-from ..responses import error_page, json_error, see_other, wants_json
+from ..responses import challenge_url, error_page, json_error, see_other, wants_json
 from ..sealing import LOGIN, SealBrokenError, Sealer, SealExpiredError
 from ..services import services
 from ..sessions import auth0_session
@@ -47,6 +47,7 @@ from ..signals import LoginRefusal
 from ..signin import has_multifactor
 from ..tokens import InvalidTokenError, LogoutTokenError, SigningKeys
 from ..transport import deadline, read_body
+from . import steps
 
 logger = logging.getLogger("flask_auth0_mfa")
 
@@ -55,7 +56,7 @@ REGISTRY = "authlib.integrations.flask_client"
 #: Clocks of Auth0 and of this machine may differ by this, in seconds.
 LEEWAY = 60
 #: What the callback needs to know of the guard that asked for the login.
-_KEPT_OF_TICKET = ("step_up", "audience", "scope", "max_age")
+_KEPT_OF_TICKET = ("step_up", "audience", "scope", "max_age", "context")
 
 
 def build_oauth(
@@ -223,7 +224,17 @@ def callback() -> Response:
         # The guard would send the user here again, and Auth0 would leave it out again.
         logger.error("Auth0's login left out scopes that were asked for %s", audience)
         return _answer(InsufficientScopeError(), session)
-    return see_other(own_page(begun.get("return_to")) or home_url())
+    to_form = _way_to_form(session, ticket.get("context"))
+    return see_other(to_form or own_page(begun.get("return_to")) or home_url())
+
+
+def _way_to_form(session: Auth0Session, context_id: str | None) -> str | None:
+    """Return where a form that a check has kept waits: in the check, or ready to be sent."""
+    target = session.targets.get(context_id or "")
+    if target is None or target.form is None:
+        return None
+    passed = steps.passed_target(session, context_id)
+    return steps.target_url(context_id or "", passed) if passed else challenge_url(context_id)
 
 
 def renew_session_id() -> None:

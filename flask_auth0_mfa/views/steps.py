@@ -20,7 +20,7 @@ from ..errors import (
     MfaTokenNotFoundError,
     RateLimitedError,
 )
-from ..factors import is_out_of_band
+from ..factors import KNOWN, METHODS, factor_of, is_out_of_band
 from ..forms import ContextForm, FormBinding, ResendForm, bind
 from ..i18n import gettext, marked
 from ..models import Auth0Session, Authenticator, MfaContext, StepUpTarget
@@ -173,7 +173,19 @@ def failed_page(
 
 def choose_url(context: MfaContext) -> str | None:
     """Return the path of the choice of methods, if there is one."""
-    return challenge_url(context.id, choose=1) if len(context.usable) > 1 else None
+    has_choice = len(context.usable) > 1 or has_more_elsewhere(context)
+    return challenge_url(context.id, choose=1) if has_choice else None
+
+
+def has_more_elsewhere(context: MfaContext) -> bool:
+    """Tell whether Universal Login can do more for this user than the MFA API."""
+    if context.methods is not None:
+        return False
+    listed = [one.method for one in context.authenticators or () if one.active]
+    required = context.required_types("challenge")
+    return any(one not in METHODS for one in listed) or any(
+        factor_of(one) not in KNOWN for one in required
+    )
 
 
 def method_shown(

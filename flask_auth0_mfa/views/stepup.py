@@ -11,7 +11,6 @@ from dataclasses import replace
 from flask import request, url_for
 from werkzeug.wrappers import Response
 
-from .. import factors
 from ..codes import OTP_LENGTH
 from ..devices import remember_device
 from ..errors import (
@@ -233,15 +232,11 @@ def _late_notice() -> str:
 
 def _universal_login_url(session: Auth0Session, context: MfaContext) -> str | None:
     """Return the way through Universal Login, where it can do more than the MFA API."""
-    if context.methods is not None:
+    if not steps.has_more_elsewhere(context):
         return None
-    listed = [one.method for one in context.authenticators or () if one.active]
-    required = context.required_types("challenge")
-    if all(one in factors.METHODS for one in listed) and all(
-        factors.factor_of(one) in factors.KNOWN for one in required
-    ):
-        return None
-    ticket = services().contexts.login_ticket(session, context.request, step_up=True)
+    ticket = services().contexts.login_ticket(
+        session, context.request, step_up=True, context_id=context.id
+    )
     return url_for(f"{BLUEPRINT}.login", ticket=ticket)
 
 
@@ -251,7 +246,7 @@ def _without_methods(session: Auth0Session, context: MfaContext) -> Response:
         return see_other(url_for(f"{BLUEPRINT}.enroll", context=context.id))
     if context.methods is not None:
         raise MfaNoAvailableFactorsError()
-    raise found.contexts.universal_login(session, context.request)
+    raise found.contexts.universal_login(session, context.request, context.id)
 
 
 def _wrong_code_page(

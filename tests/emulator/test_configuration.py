@@ -106,6 +106,21 @@ def test_actions_in_toml(tmp_path: Path) -> None:
         ('mfa_policy = "sometimes"', "sometimes"),
         ('users = "ana"', "users"),
         ('[[clients]]\nclient_id = "x"\nrefresh_token = {policies = [{scope = []}]}', "audience"),
+        ('[[clients]]\nclient_id = "x"\nrefresh_token = {policies = ["x"]}', "audience"),
+        ('[[clients]]\nclient_id = "x"\nrefresh_token = {policies = "x"}', "policies"),
+        (
+            '[[clients]]\nclient_id = "x"\nrefresh_token = "rotating"',
+            "refresh_token must be a table",
+        ),
+        ("actions = 5", "actions must be a list"),
+        ('factors = "otp"', "factors must be a list"),
+        ('[[apis]]\nidentifier = "x"\nscopes = "read:a"', "scopes must be a list"),
+        ('[[apis]]\nidentifier = "x"\nscopes = [1]', "scopes must be a list of texts"),
+        ('[[apis]]\nidentifier = "x"\nmfa_factors = "1"', "mfa_factors must be a whole number"),
+        ('[[clients]]\nclient_id = "x"\ncallbacks = "loopback"', "callbacks must be a list"),
+        ('[[users]]\nemail = "x@y"\nname = "X"\npush = "yes"', "push must be true or false"),
+        ('[[users]]\nemail = "x@y"\nname = "X"\nphone_number = 5', "phone_number must be a text"),
+        ('session_ttl = "1h"', "session_ttl must be a whole number"),
     ],
 )
 def test_bad_toml(tmp_path: Path, content: str, complaint: str) -> None:
@@ -146,3 +161,11 @@ def test_no_secret_in_a_repr() -> None:
 
 
 ANA = "ana@example.com"
+
+
+def test_scope_of_a_policy_as_text(tmp_path: Path) -> None:
+    """Scopes of a policy are a list; a text would allow its letters, and no scope."""
+    policy = '{audience = "https://a.example.com", scope = "read:a"}'
+    content = f'[[clients]]\nclient_id = "x"\nrefresh_token = {{policies = [{policy}]}}'
+    with pytest.raises(InvalidConfiguration, match="scope must be a list"):
+        Configuration.from_toml(write(tmp_path, content))
