@@ -830,6 +830,17 @@ def test_answer_without_scope_and_a_token_with_less(ana, page, code, tenant):
     assert (answer.status, answer.heading) == (403, "You do not have permission for this")
 
 
+def test_answer_with_less_scope(ana, page, code, tenant):
+    """Where the answer names less than was asked for, that is what was granted."""
+    now = int(time.time())
+    claims = {"iss": tenant.issuer, "iat": now, "exp": now + 600, "aud": PAYMENTS}
+    token = tenant.keys.sign({**claims, "sub": tenant.user(ANA).sub})
+    body = {"token_type": "Bearer", "expires_in": 600, "access_token": token, "scope": "a:b"}
+    tenant.fault("/oauth/token", status=200, body=body)
+    answer = ana.press(page, "code", code=code)
+    assert (answer.status, answer.heading) == (403, "You do not have permission for this")
+
+
 def test_page_of_a_token_for_another_api(ana):
     """Where the tenant does not give a token for an API, no second check is spoken of."""
     page = ana.get("/token?audience=https://x.test")
