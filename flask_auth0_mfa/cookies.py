@@ -45,6 +45,9 @@ from .session_parts import Part, audience_id, parts_of, session_of
 InFlight = Callable[[str, float, Settle], None]
 #: More parts of one kind than this are not looked at: a browser has no reason to send them.
 MAX_PARTS = 16
+#: So many cookies that are not genuine are deleted by one answer. Proxies refuse an answer whose
+#: headers are too long (nginx: 4 or 8 KiB), and a sibling domain can plant hundreds.
+MAX_DELETED = 16
 _LETTERS = {AUDIENCE: "a", CONTEXT: "c", TARGET: "t"}
 _ANY = audience_id(ANY_AUDIENCE)
 
@@ -83,6 +86,8 @@ class CookieStore:
         self._opened: dict[str, dict[str, Any] | None] = {}
         #: Names of the cookies that the session was read from.
         self._genuine: set[str] = set()
+        #: Some of them are over.
+        self._is_over = False
         self.found_ended = False
         self.found_current: tuple[str | None, str | None, float] | None = None
 
@@ -131,9 +136,7 @@ class CookieStore:
             session = self._read()
             self._sent = session.copy()
             self._sent.prune(self._clock())
-            if self._sent != session:
-                # Some of its cookies are over.
-                self._genuine.clear()
+            self._is_over = self._sent != session
         return self._sent
 
     # -- reading -----------------------------------------------------------------------------
@@ -213,7 +216,7 @@ class CookieStore:
         session = self.load()
         session.prune(self._clock())
         limit = self._jar.limit()
-        is_same = session == sent and not is_renewed
+        is_same = session == sent and not is_renewed and not self._is_over
         if is_same and self._genuine == self._ours.keys() and self._jar.size() <= limit:
             return {}
         write = _Write(
@@ -231,8 +234,16 @@ class CookieStore:
         if goes_on and (is_changed or cookies.keys() != self._ours.keys()):
             cookies = self._beside_parallel(write, session, cookies, limit, in_flight)
         written = {name: one for name, one in cookies.items() if isinstance(one, Cookie)}
-        # Also what came in but was not genuine is deleted.
-        return {**dict.fromkeys(self._ours.keys() - cookies.keys()), **written}
+        return {**dict.fromkeys(self._to_delete(cookies)), **written}
+
+    def _to_delete(self, kept: Cookies) -> list[str]:
+        """Return the names of what the browser should not hold any more.
+
+        All that is genuine, so that a logout leaves none of it; of anything else a few.
+        """
+        gone = [name for name in self._ours if name not in kept]
+        junk = [name for name in gone if name not in self._genuine]
+        return [name for name in gone if name in self._genuine] + junk[:MAX_DELETED]
 
     def _beside_parallel(
         self,

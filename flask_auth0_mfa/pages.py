@@ -13,7 +13,7 @@ from flask import Response, current_app, make_response, render_template, request
 from .forms import ContextForm
 from .i18n import gettext, language, ngettext
 from .models import Auth0Session
-from .return_to import safe_return_to, same_origin_path
+from .return_to import is_same_origin, safe_return_to, same_origin_path
 from .services import services
 
 BLUEPRINT = "auth0_mfa"
@@ -140,6 +140,19 @@ def requested_path() -> str | None:
 def referring_path() -> str | None:
     """Return the path of the page that sent this request, if it is one of this application."""
     return own_page(same_origin_path(request.referrer, request.host_url))
+
+
+def is_from_another_site() -> bool:
+    """Tell what browsers say of the page that made them send this; programs say nothing.
+
+    Browsers that do not know fetch metadata name the origin.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("cross-site", "same-site")
+    origin = request.headers.get("Origin")
+    # What ProxyFix makes of the headers of a proxy is in the address already.
+    return origin is not None and not is_same_origin(origin, request.host_url)
 
 
 def own_page(target: str | None) -> str | None:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from flask import request
 
 from .models import Auth0Session
-from .pages import requested_path
+from .pages import is_from_another_site, requested_path
 from .responses import wants_json
 
 #: The bodies whose fields can be read. A form of another kind (``text/plain``) would be kept empty.
@@ -46,7 +46,7 @@ def _form() -> dict[str, Any] | None:
     action = requested_path()
     if request.method != "POST" or wants_json() or request.files or action is None:
         return None
-    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+    if is_from_another_site():
         return None
     if request.mimetype not in FORM_TYPES:
         return None

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from werkzeug.http import parse_date
 
 from flask_auth0_mfa.budget import BUDGET, HEADER, USUAL, SessionTooLargeError
-from flask_auth0_mfa.cookies import MAX_PARTS
+from flask_auth0_mfa.cookies import MAX_DELETED, MAX_PARTS
 from flask_auth0_mfa.jar import PARALLEL_MARGIN, UNKNOWN_MARGIN
 from flask_auth0_mfa.logins import IN_FLIGHT
 from flask_auth0_mfa.models import (
     TARGET_TTL,
+    Auth0Session,
     Challenge,
     context_id,
 )
@@ -367,6 +368,12 @@ class TestPieces:
         assert len(signed_in.content()["mfa_context"]) == 1
 
 
+def plant(site, count):
+    """Put cookies with fitting names into the browser, as a sibling domain can."""
+    for number in range(count):
+        site.put(f"session_auth0_a_{number:022d}_0", "x")
+
+
 class TestForeignCookies:
     """Tampered, swapped and foreign cookies count as absent; no request fails for them."""
 
@@ -507,6 +514,29 @@ class TestForeignCookies:
         finally:
             del sealer.open
         assert MAX_PARTS < len(opened) <= 1 + 3 * MAX_PARTS
+
+    def test_planted(self, full):
+        """Hundreds of planted cookies do not make an answer too long for the proxy before us."""
+        plant(full, 180)
+        full.content()
+        assert len(full.deleted) == MAX_DELETED
+        assert sum(map(len, full.answer.headers.getlist("Set-Cookie"))) < 4096
+
+    @pytest.mark.parametrize(
+        ("seconds", "kinds"),
+        [
+            (0, {"session_auth0_0", "session_auth0_a", "session_auth0_c", "session_auth0_t"}),
+            (2 * 86_400, {"session_auth0_0", "session_auth0_a"}),
+        ],
+    )
+    def test_planted_before_a_logout(self, full, clock, seconds, kinds):
+        """A logout deletes all of the session all the same, also what is over by then."""
+        clock.advance(seconds)
+        ours = {name for name in full.cookies if name[:15] in kinds}
+        plant(full, 180)
+        full.change(lambda mine: mine.__dict__.update(Auth0Session().__dict__))
+        assert ours <= full.deleted
+        assert len(full.deleted) == len(ours) + MAX_DELETED
 
     @pytest.mark.parametrize(
         "header",

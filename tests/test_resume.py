@@ -167,6 +167,19 @@ class TestNotKept:
         page = checked(ana, ana.get(answer.location), code)
         assert "Nothing has been sent yet" not in page.text
 
+    @pytest.mark.parametrize("origin", ["https://evil.test", "http://shop.localhost", "null"])
+    def test_other_origin(self, ana, code, origin):
+        """Nor is it where an older browser, which has no fetch metadata, names the origin alone."""
+        answer = ana.client.post("/pay", data=FORM, headers={"Origin": origin})
+        page = checked(ana, ana.get(answer.location), code)
+        assert "Nothing has been sent yet" not in page.text
+
+    def test_own_origin(self, ana, code):
+        """A form of the application itself is kept in such a browser, too."""
+        answer = ana.client.post("/pay", data=FORM, headers={"Origin": "http://localhost"})
+        page = checked(ana, ana.get(answer.location), code)
+        assert "Nothing has been sent yet" in page.text
+
     @pytest.mark.parametrize("site", ["cross-site", "same-site"])
     def test_other_site(self, ana, code, site):
         """Nor is one that another site made the browser send."""

@@ -40,9 +40,8 @@ from flask import Blueprint, Flask, Response, current_app, request
 from ..config import Settings
 from ..errors import Auth0MFAError, InvalidRequestError
 from ..i18n import marked
-from ..pages import BLUEPRINT, set_no_store
+from ..pages import BLUEPRINT, is_from_another_site, set_no_store
 from ..responses import error_response, is_program_call
-from ..return_to import is_same_origin
 from ..services import services
 from ..sessions import auth0_session
 from . import api, devices, enroll, login, push, recovery, resume, stepup
@@ -115,26 +114,20 @@ def _refuse_other_sites() -> None:
 
     Forms and JSON calls have a token of their own besides; back-channel logout comes from Auth0.
     """
-    if request.method == "POST" and _is_from_another_site():
+    if request.method == "POST" and not _has_form_token() and is_from_another_site():
         with auth0_session() as session:
             services().contexts.tell_of_refusal(session, "cross-site")
         raise InvalidRequestError(marked("This must be sent from a page of this application."))
 
 
-def _is_from_another_site() -> bool:
-    """Tell what browsers say of the page that made them send this; programs say nothing.
+def _has_form_token() -> bool:
+    """Tell whether the token of a form says where it comes from.
 
-    Browsers that do not know fetch metadata name the origin. Some hide it from forms, whose token
-    proves more.
+    It proves more than the origin, which some browsers hide from forms; fetch metadata count first.
     """
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site in ("cross-site", "same-site")
-    if not is_program_call() and "csrf_token" in request.form:
+    if "Sec-Fetch-Site" in request.headers:
         return False
-    origin = request.headers.get("Origin")
-    # What ProxyFix makes of the headers of a proxy is in the address already.
-    return origin is not None and not is_same_origin(origin, request.host_url)
+    return not is_program_call() and "csrf_token" in request.form
 
 
 def _leave_csrf_to_us(app: Flask) -> None:
