@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from cachelib import SimpleCache
 from flask import Flask, jsonify
+from flask_session import Session
 from hypothesis import settings
 
 from flask_auth0_mfa import Auth0MFA, current_auth0, requires_login, requires_stepup
@@ -79,14 +81,7 @@ def make_app(tenant: Tenant, tenant_server: Any, clock: Clock) -> Callable[..., 
     """Return a function that makes an application with a few guarded views."""
 
     def make(**config: Any) -> Flask:
-        app = Flask("bank")
-        app.config.update(
-            SECRET_KEY=SECRET_KEY,
-            AUTH0_DOMAIN=tenant_server.url,
-            AUTH0_CLIENT_ID="demo-client",
-            AUTH0_CLIENT_SECRET="demo-secret",
-            **config,
-        )
+        app = bare_app(tenant_server.url, **config)
         Auth0MFA(app, clock=clock)
         add_views(app)
         return app
@@ -111,6 +106,27 @@ def ana(visitor: Visitor) -> Visitor:
     """Ana, signed in."""
     visitor.log_in("ana@example.com")
     return visitor
+
+
+def bare_app(tenant_url: str, **config: Any) -> Flask:
+    """Return an application that knows the tenant, before the extension is set up."""
+    app = Flask("bank")
+    app.config.update(
+        SECRET_KEY=SECRET_KEY,
+        AUTH0_DOMAIN=tenant_url,
+        AUTH0_CLIENT_ID="demo-client",
+        AUTH0_CLIENT_SECRET="demo-secret",
+        **config,
+    )
+    return app
+
+
+def app_on_server(tenant_url: str, clock: Callable[[], float]) -> Flask:
+    """Return an application without views that keeps its sessions on the server."""
+    app = bare_app(tenant_url, SESSION_TYPE="cachelib", SESSION_CACHELIB=SimpleCache())
+    Session(app)
+    Auth0MFA(app, clock=clock)
+    return app
 
 
 def add_views(app: Flask) -> None:

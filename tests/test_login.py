@@ -9,18 +9,16 @@ import time
 from urllib.parse import parse_qs, parse_qsl, urlencode, urljoin, urlsplit
 
 import pytest
-from cachelib import SimpleCache
-from flask import Flask, session
-from flask_session import Session
+from flask import session
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from flask_auth0_mfa import Auth0MFA, current_auth0, requires_stepup
+from flask_auth0_mfa import current_auth0, requires_stepup
 from flask_auth0_mfa.emulator import Configuration, Tenant, serve
 from flask_auth0_mfa.emulator.clients import Client
 from flask_auth0_mfa.services import EXTENSION
 
-from .conftest import ACCOUNTS, PAYMENTS, SECRET_KEY
+from .conftest import ACCOUNTS, PAYMENTS, app_on_server
 from .observed import ANA, paths
 from .visitor import SITE, Page, Visitor
 
@@ -159,12 +157,6 @@ class TestLogin:
             "/auth/logout",
             "/auth/login",
             "/auth/callback?code=x",
-            "/%61uth/logout",
-            "/auth%2Flogout",
-            "/./auth/logout",
-            "/accounts/../auth/logout",
-            "/accounts/%2e%2E/auth/logout",
-            "/.//auth/logout",
             "",
         ],
     )
@@ -181,6 +173,7 @@ class TestLogin:
         "return_to",
         [
             "/./auth/logout",
+            "/.//auth/logout",
             "/x/../auth/logout",
             "/x/%2e%2E/auth/logout",
             "/auth//../logout",
@@ -373,17 +366,7 @@ class TestPlantedSession:
     @pytest.fixture
     def app(self, tenant, tenant_server, clock):
         """An application with sessions on the server, and with a login of its own."""
-        app = Flask("bank")
-        app.config.update(
-            SECRET_KEY=SECRET_KEY,
-            AUTH0_DOMAIN=tenant_server.url,
-            AUTH0_CLIENT_ID="demo-client",
-            AUTH0_CLIENT_SECRET="demo-secret",
-            SESSION_TYPE="cachelib",
-            SESSION_CACHELIB=SimpleCache(),
-        )
-        Session(app)
-        Auth0MFA(app, clock=clock)
+        app = app_on_server(tenant_server.url, clock)
 
         @app.get("/")
         def home():

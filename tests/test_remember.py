@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cachelib import SimpleCache
 from flask import Blueprint, Flask
-from flask_session import Session
 
-from flask_auth0_mfa import Auth0MFA, current_auth0, guard_blueprint, requires_stepup, signals
+from flask_auth0_mfa import current_auth0, guard_blueprint, requires_stepup, signals
 from flask_auth0_mfa.action import write_action
 from flask_auth0_mfa.devices import MAX_COOKIES
 from flask_auth0_mfa.emulator import Tenant, serve
@@ -32,7 +30,7 @@ from flask_auth0_mfa.services import EXTENSION
 from flask_auth0_mfa.sessions import auth0_session
 from flask_auth0_mfa.testing.clock import SharedClock
 
-from .conftest import ADMIN, PAYMENTS, SECRET_KEY
+from .conftest import ADMIN, PAYMENTS, SECRET_KEY, app_on_server
 from .observed import ANA
 from .snippets import snippets
 from .test_action import acting, event
@@ -397,17 +395,7 @@ class TestKept:
 
     def test_session_on_the_server(self, tenant, tenant_server, later):
         """With a session on the server the device has its own cookie all the same."""
-        app = Flask("bank")
-        app.config.update(
-            SECRET_KEY=SECRET_KEY,
-            AUTH0_DOMAIN=tenant_server.url,
-            AUTH0_CLIENT_ID="demo-client",
-            AUTH0_CLIENT_SECRET="demo-secret",
-            SESSION_TYPE="cachelib",
-            SESSION_CACHELIB=SimpleCache(),
-        )
-        Session(app)
-        Auth0MFA(app, clock=tenant.clock.now)
+        app = app_on_server(tenant_server.url, tenant.clock.now)
         ana = Visitor(with_views(app))
         ana.log_in()
         check(ana, tenant)
